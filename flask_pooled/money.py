@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from decimal import Context
 from decimal import Decimal
 from decimal import localcontext
 from decimal import ROUND_FLOOR
 
 _CENT = Decimal("0.01")
 
-#: Wide enough for every amount that a 64-bit number of cents can hold, whatever context the app has set.
-_DIGITS = 40
+#: Wide enough for every amount that an event can carry, and free of whatever context the app has set.
+_EXACT = Context(prec=100)
 
 
 def floor_to_cent(amount: Decimal) -> Decimal:
@@ -17,7 +18,7 @@ def floor_to_cent(amount: Decimal) -> Decimal:
 
     :param amount: USD, finite.
     """
-    with localcontext(prec=_DIGITS):
+    with localcontext(_EXACT):
         return amount.quantize(_CENT, rounding=ROUND_FLOOR)
 
 
@@ -27,7 +28,7 @@ def to_cents(amount: Decimal) -> int:
     :param amount: USD, finite.
     :raises ValueError: the amount has parts of a cent.
     """
-    with localcontext(prec=_DIGITS):
+    with localcontext(_EXACT):
         cents = amount.scaleb(2)
         if cents != cents.to_integral_value():
             raise ValueError("the amount has parts of a cent")
@@ -36,5 +37,5 @@ def to_cents(amount: Decimal) -> int:
 
 def from_cents(cents: int) -> Decimal:
     """Dollars with two places: ``150`` is ``Decimal("1.50")``."""
-    with localcontext(prec=_DIGITS):
+    with localcontext(_EXACT):
         return Decimal(cents).scaleb(-2)
