@@ -1,0 +1,260 @@
+"""Which security headers leave the app, so that the frame loads and its token is stored nowhere?
+
+What counts is the header that leaves, and nothing inside the app sees it for certain:
+Flask-Talisman may be set up before or after us, freezes the options of a decorated view at its
+first request, overwrites a view's own policy, and a casino's ``after_request`` may come later
+still. So the work is done outside the app, by :class:`FrameHeaders` around ``app.wsgi_app``, on
+the finished headers. That is also why a Talisman given as ``talisman=`` is only checked: its
+headers pass here anyway.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+from typing import ParamSpec
+from typing import TYPE_CHECKING
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask
+from flask import has_request_context
+from flask import request
+
+from flask_pooled.csp import allow_frame
+from flask_pooled.csp import allow_payment
+from flask_pooled.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIApplication
+    from _typeshed.wsgi import WSGIEnvironment
+
+    from flask_pooled.settings import Settings
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_log = logging.getLogger("flask_pooled")
+
+_PAGE_KEY = "flask_pooled.page"
+
+_REWRITERS: Mapping[str, Callable[[str, str], str]] = {
+    "content-security-policy": allow_frame,
+    "content-security-policy-report-only": allow_frame,
+    "permissions-policy": allow_payment,
+    "permissions-policy-report-only": allow_payment,
+}
+
+_FRAME_FALLBACKS = frozenset({"frame-src", "child-src", "default-src"})
+
+
+@dataclass(slots=True)
+class _Page:
+    """What the current request has rendered so far, shared by the app and the middleware.
+
+    An object in the WSGI environment and not a bare key, because a middleware between the two may
+    hand on a copy of the environment, and because an app mounted inside another has its own.
+    """
+
+    private: bool = False
+    framed: bool = False
+    headers_left: bool = False
+
+
+class FrameHeaders:
+    """WSGI middleware that lets the frame through the app's own policies and keeps it uncached.
+
+    It adds no policy where the app sends none, and hands status, body, ``write``, ``exc_info`` and
+    ``close()`` through untouched.
+
+    :param wsgi_app: the application whose headers are finished here.
+    :param origin: where the game is served, as in ``https://app.pooledgame.com``.
+    :param csp: ``extend`` the policies of responses with the frame, of ``always`` every response,
+        or leave all policies as they are (``off``).
+    """
+
+    def __init__(self, wsgi_app: WSGIApplication, *, origin: str, csp: str) -> None:
+        self._wsgi_app = wsgi_app
+        self._origin = origin
+        self._csp = csp
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        page = environ[_PAGE_KEY] = _Page()
+
+        def start(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+        ) -> Callable[[bytes], object]:
+            page.headers_left = True
+            return start_response(status, self._finish(headers, page), exc_info)
+
+        return self._wsgi_app(environ, start)
+
+    def _finish(self, headers: list[tuple[str, str]], page: _Page) -> list[tuple[str, str]]:
+        if self._csp == "always" or (self._csp == "extend" and page.framed):
+            headers = [(name, self._extended(name, value)) for name, value in headers]
+        if page.private:
+            headers = [header for header in headers if not _invites_caching(header[0])]
+            headers.append(("Cache-Control", "no-store"))
+        return headers
+
+    def _extended(self, name: str, value: str) -> str:
+        rewrite = _REWRITERS.get(name.lower())
+        return value if rewrite is None else rewrite(value, self._origin)
+
+
+def _invites_caching(name: str) -> bool:
+    """Tell whether a header may make some cache keep a response in spite of ``no-store``.
+
+    ``CDN-Cache-Control`` and its kin (RFC 9213), ``Surrogate-Control`` and nginx's
+    ``X-Accel-Expires`` each outrank ``Cache-Control`` at the edge, where one player's token would
+    be served to the next. Validators would let a stale page be revived by a 304.
+    """
+    name = name.lower()
+    return name.endswith(("cache-control", "expires")) or name in {
+        "edge-control",
+        "etag",
+        "last-modified",
+        "surrogate-control",
+    }
+
+
+def mark_response(*, frame: bool) -> None:
+    """Note that the current response depends on the player, so that it is stored by no cache.
+
+    Outside a request (an email, a CLI command) there is no response and nothing to note.
+
+    :param frame: whether it holds the game's address, so that its policies must allow the frame.
+    """
+    page = request.environ.get(_PAGE_KEY) if has_request_context() else None
+    if page is None:
+        return
+    if page.headers_left and (not page.private or (frame and not page.framed)):
+        _log.warning(
+            "The prize pool frame was rendered after the headers of %s had left (a streamed"
+            " response): it got no Cache-Control: no-store, and its Content-Security-Policy may"
+            " block the frame. Call pooled.iframe() in the view, before the stream starts, and"
+            " pass the result to the template; or set POOLED_CSP='always' and send Cache-Control:"
+            " no-store yourself.",
+            request.endpoint,
+        )
+    page.private = True
+    page.framed = page.framed or frame
+
+
+def set_up(app: Flask, settings: Settings, talisman: object = None) -> None:
+    """Put the middleware around the app, and create or check its Flask-Talisman.
+
+    :param talisman: the casino's own Talisman, if it was handed to us.
+    :raises ConfigError: if ``POOLED_TALISMAN`` meets another Talisman or holds what Talisman
+        refuses, or if ``talisman`` is none.
+    """
+    origin = _origin(settings.app_url)
+    if settings.talisman is not None:
+        if talisman is not None or talismans_of(app):
+            raise ConfigError(
+                "POOLED_TALISMAN makes Pooled create a Talisman, but this app has one already."
+                " Remove POOLED_TALISMAN: the policy of your own Talisman is extended anyway."
+            )
+        _create_talisman(app, settings.talisman, origin)
+    elif talisman is not None:
+        _require_talisman(talisman)
+    app.wsgi_app = FrameHeaders(  # type: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app, origin=origin, csp=settings.csp
+    )
+
+
+def talismans_of(app: Flask) -> list[object]:
+    """List the Talismans on an app, in the order of their set-up.
+
+    Flask-Talisman 1.1.0 leaves no trace but its bound methods among the app's request functions.
+    """
+    from flask_talisman import Talisman
+
+    owners = (getattr(fn, "__self__", None) for fn in app.after_request_funcs.get(None, ()))
+    return [owner for owner in owners if isinstance(owner, Talisman)]
+
+
+def check_single_talisman(app: Flask, settings: Settings) -> None:
+    """Refuse a Talisman that was added after ours, which would silently overrule it.
+
+    To be called at the first request, because ``init_app`` cannot see what comes later.
+
+    :raises ConfigError: if ``POOLED_TALISMAN`` is set and the app has a second Talisman.
+    """
+    if settings.talisman is not None and len(talismans_of(app)) > 1:
+        raise ConfigError(
+            "This app has two Talismans, and the one made by POOLED_TALISMAN overrules yours."
+            " Remove POOLED_TALISMAN: the policy of your own Talisman is extended anyway."
+        )
+
+
+def exempt(view: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Return a view that Talisman never redirects to HTTPS.
+
+    A webhook sender follows no redirect. The view gets wrapped, because Talisman writes the
+    defaults of its first request into the options of the function it finds: one function shared
+    by two apps would carry the policy of the first into the second.
+    """
+
+    @wraps(view)
+    def exempted(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return view(*args, **kwargs)
+
+    vars(exempted)["talisman_view_options"] = {"force_https": False}
+    return exempted
+
+
+def _create_talisman(app: Flask, options: Mapping[str, Any], origin: str) -> None:
+    from flask_talisman import DEFAULT_CSP_POLICY
+    from flask_talisman import Talisman
+
+    policy = options.get("content_security_policy", DEFAULT_CSP_POLICY)
+    # An empty policy means "send none" to Talisman, and stays empty.
+    options = {
+        **options,
+        "content_security_policy": _with_frame_src(policy, origin) if policy else policy,
+    }
+    try:
+        Talisman(app, **options)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"POOLED_TALISMAN: Flask-Talisman refuses these keyword arguments ({error})."
+            " Use those of its Talisman class."
+        ) from error
+
+
+def _with_frame_src(policy: Mapping[str, object] | str, origin: str) -> str:
+    """Write a Talisman policy as text, with the documented ``frame-src`` in it.
+
+    As text, because a copied dictionary would still share the caller's source lists.
+    """
+    if not isinstance(policy, str):
+        policy = "; ".join(
+            f"{name} {sources if isinstance(sources, str) else ' '.join(sources)}"  # type: ignore[arg-type]
+            for name, sources in policy.items()
+        )
+    names = {part.split(maxsplit=1)[0].lower() for part in policy.split(";") if part.strip()}
+    if names.isdisjoint(_FRAME_FALLBACKS):
+        return f"{policy.rstrip('; ')}; frame-src 'self' {origin}"
+    return allow_frame(policy, origin)
+
+
+def _require_talisman(talisman: object) -> None:
+    from flask_talisman import Talisman
+
+    if not isinstance(talisman, Talisman):
+        raise ConfigError(
+            f"talisman= must be a flask_talisman.Talisman, not {type(talisman).__name__}."
+            " Pass the object made by Talisman(app, ...), or leave talisman= out."
+        )
+
+
+def _origin(app_url: str) -> str:
+    url = urlsplit(app_url)
+    return f"{url.scheme}://{url.netloc}"
