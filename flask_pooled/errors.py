@@ -1,4 +1,4 @@
-"""The error tree. Every message says what is wrong and what to do, and never holds a secret or a token."""
+"""The error tree. Messages say what is wrong and what to do, and never hold a secret or a token."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ class PayloadError(PooledError, ValueError):
 
 
 class InboxError(PooledError):
-    """The inbox cannot do what was asked of it: a row is missing, in another state, or out of reach."""
+    """The inbox cannot do what was asked: a row is missing, in another state, or out of reach."""
