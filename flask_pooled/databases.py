@@ -1,0 +1,181 @@
+"""Which database holds the inbox, and whose transaction wallet code joins.
+
+======================================  ==============================  =========================================
+Set-up                                  The inbox lives                 Wallet code runs
+======================================  ==============================  =========================================
+``db=``                                 in the casino's database        inside the transaction that marks it done
+``POOLED_DATABASE_URI``                 in that database                the same, through ``session``
+neither                                 in an SQLite file of its own    outside of any transaction of ours
+======================================  ==============================  =========================================
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import MetaData
+from sqlalchemy import URL
+from sqlalchemy.engine import Engine
+
+from .errors import ConfigError
+from .inbox.claimlock import ClaimLock
+from .inbox.database import Database
+from .inbox.database import is_memory
+from .inbox.database import open_engine
+from .inbox.schema import create_schema
+from .inbox.tables import define_tables
+from .inbox.tables import Tables
+from .session import Join
+from .session import join_db
+from .session import join_plain
+from .settings import Settings
+
+logger = logging.getLogger("flask_pooled")
+
+#: The embedded inbox's file, in ``app.instance_path``.
+FILE_NAME = "pooled.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where an app's inbox lives."""
+
+    tables: Tables
+    #: Our own way to the database, for recording and claims.
+    database: Database
+    #: The database whose transaction wallet code joins, and how it joins; ``None`` for the embedded inbox.
+    wallet: Database | None = None
+    join: Join | None = None
+    #: The embedded inbox's claim.
+    lock: ClaimLock | None = None
+
+
+def find_home(app: Flask, settings: Settings, db: Any) -> Home:
+    """Decide where the inbox lives. Nothing is opened yet: the app may be going to fork.
+
+    :param db: the casino's Flask-SQLAlchemy object, or ``None``.
+    :raises ConfigError: the set-up contradicts itself or cannot work.
+    """
+    if db is not None:
+        if settings.database_uri is not None:
+            raise ConfigError(
+                "db= and POOLED_DATABASE_URI name two homes for the inbox: leave one of them out"
+            )
+        return _home_in_db(app, settings, db)
+    if settings.bind_key is not None:
+        raise ConfigError(
+            "POOLED_BIND_KEY names a bind of Flask-SQLAlchemy: pass db=, or leave the key out"
+        )
+    if settings.database_uri is not None:
+        return _home_of_its_own(settings.database_uri)
+    return _embedded_home(app)
+
+
+def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
+    key = settings.bind_key
+    options = _engine_options(app, key)
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        raise ConfigError(
+            "the engine of db= runs with isolation_level AUTOCOMMIT, where no transaction can hold wallet and "
+            "event together: leave that option out of SQLALCHEMY_ENGINE_OPTIONS"
+        )
+    metadata = db.metadata
+    if key is not None:
+        metadata = db.metadatas.setdefault(
+            key,
+            MetaData(info={"bind_key": key}, naming_convention=db.metadata.naming_convention),
+        )
+
+    def casinos_engine() -> Engine:
+        with app.app_context():
+            if "sqlalchemy" not in app.extensions:
+                raise ConfigError(
+                    "db= was given to Pooled, but db.init_app(app) has not been called: call it in create_app()"
+                )
+            engines: Mapping[str | None, Engine] = db.engines
+            if key not in engines:
+                raise ConfigError(
+                    f"POOLED_BIND_KEY: Flask-SQLAlchemy has no bind {key!r}: add it to SQLALCHEMY_BINDS"
+                )
+            return engines[key]
+
+    wallet = Database(casinos_engine, owned=False)
+
+    def our_engine() -> Engine:
+        engine = wallet.engine
+        if is_memory(engine.url):
+            _check_memory(app, settings)
+            return engine
+        ours = {name: options[name] for name in ("connect_args", "creator") if name in options}
+        return open_engine(engine.url, engine_options=ours)
+
+    return Home(
+        tables=define_tables(metadata),
+        # In memory there is one connection for all, and closing it would be the end of the casino's data.
+        database=Database(our_engine, owned=True),
+        wallet=wallet,
+        join=join_db(app, db),
+    )
+
+
+def _engine_options(app: Flask, bind_key: str | None) -> Mapping[str, Any]:
+    if bind_key is None:
+        return app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
+    bind = (app.config.get("SQLALCHEMY_BINDS") or {}).get(bind_key)
+    return bind if isinstance(bind, Mapping) else {}
+
+
+def _check_memory(app: Flask, settings: Settings) -> None:
+    if settings.dispatch != "inline" and not app.testing:
+        raise ConfigError(
+            "SQLite in memory is one connection for all threads: set POOLED_DISPATCH to 'inline', or use a file"
+        )
+    logger.warning("the inbox is in memory: it is gone with this process, no promise holds")
+
+
+def _home_of_its_own(uri: str) -> Home:
+    tables = define_tables(MetaData())
+
+    def our_engine() -> Engine:
+        engine = open_engine(uri)
+        # The file may well be the wallet's: its journal mode is the casino's to choose.
+        create_schema(engine, tables, wal=False)
+        return engine
+
+    database = Database(our_engine, owned=True)
+    return Home(tables=tables, database=database, wallet=database, join=join_plain)
+
+
+def _embedded_home(app: Flask) -> Home:
+    path = Path(app.instance_path, FILE_NAME)
+    _check_writable(path)
+    tables = define_tables(MetaData())
+
+    def our_engine() -> Engine:
+        engine = open_engine(URL.create("sqlite", database=str(path)))
+        create_schema(engine, tables, wal=True)
+        return engine
+
+    return Home(
+        tables=tables,
+        database=Database(our_engine, owned=True),
+        lock=ClaimLock(path.with_name(f"{FILE_NAME}.claim")),
+    )
+
+
+def _check_writable(path: Path) -> None:
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    for place in (folder, path):
+        if place.exists() and not os.access(place, os.W_OK):
+            raise ConfigError(
+                f"the inbox cannot be kept in {path.parent}: it cannot be written. Pass db=, set "
+                "POOLED_DATABASE_URI, or give Flask an instance_path that can be written"
+            )

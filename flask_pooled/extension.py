@@ -1,0 +1,206 @@
+"""The extension object: it wires the parts together and owns no logic."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+from typing import TypeVar
+
+from flask import Blueprint
+from flask import current_app
+from flask import Flask
+from markupsafe import Markup
+
+from . import embed
+from . import talisman as talismans
+from .databases import find_home
+from .dispatch.base import Dispatcher
+from .dispatch.inline import InlineDispatcher
+from .dispatch.thread import ThreadDispatcher
+from .embed import PlayerLoader
+from .errors import ConfigError
+from .handoff import Handoff
+from .inbox.delivery import Recorded
+from .inbox.inbox import Inbox
+from .inbox.processing import Processor
+from .inbox.store import Store
+from .player import Player
+from .settings import Settings
+from .startup import Startup
+from .state import State
+from .state import state_of
+from .unsigned import Unsigned
+from .webhook import METHODS
+from .webhook import receive
+
+logger = logging.getLogger("flask_pooled")
+
+_Loader = TypeVar("_Loader", bound=PlayerLoader)
+
+
+class Pooled:
+    """Pooled prize pools in a Flask app.
+
+    It keeps only what is passed here or by its decorators: one object may serve several apps, and all that belongs
+    to one app is in ``app.extensions["pooled"]``.
+
+    :param app: an app to set up at once; or call :meth:`init_app` in a factory.
+    :param db: the casino's Flask-SQLAlchemy object, initialised before or after. The inbox then lives in the wallet's
+        database, and wallet code runs in the transaction that marks an event done.
+    :param talisman: the casino's own Flask-Talisman object.
+    :param player_loader: see :meth:`player_loader`.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        *,
+        db: Any = None,
+        talisman: Any = None,
+        player_loader: PlayerLoader | None = None,
+    ) -> None:
+        self._db = db
+        self._talisman = talisman
+        self._loader = player_loader
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask, *, db: Any = None, talisman: Any = None) -> None:
+        """Set up an app: webhook, template globals, headers and inbox.
+
+        :raises ConfigError: a setting is missing or wrong, or the app has been set up before.
+        """
+        if "pooled" in app.extensions:
+            raise ConfigError(
+                "Pooled is set up on this app already: call init_app(app) once, in create_app(), and not also "
+                "Pooled(app)"
+            )
+        settings = Settings.from_mapping(app.config, os.environ)
+        home = find_home(app, settings, self._db if db is None else db)
+        handoff = Handoff(app, home.join)
+        processor = Processor(
+            home.database, home.tables, settings, handoff, wallet=home.wallet, lock=home.lock
+        )
+        inbox = Inbox(Store(home.database, home.tables, settings), processor)
+        state = State(
+            settings=settings,
+            inbox=inbox,
+            dispatcher=_dispatcher(app, settings, inbox, handoff),
+            unsigned=Unsigned(),
+            find_loader=lambda: self._loader,
+        )
+        view = talismans.exempt(receive)
+        talismans.set_up(app, settings, self._talisman if talisman is None else talisman)
+        startup = Startup(app, state, view)
+        startup.log_warnings()
+        app.before_request(startup.before_request)
+        app.register_blueprint(_blueprint(settings, view))
+        app.jinja_env.globals.update(pooled_iframe=self.iframe, pooled_url=self.url)
+        app.extensions["pooled"] = state
+
+    def player_loader(self, fn: _Loader) -> _Loader:
+        """Register the function that says who is looking at the page; ``None``: nobody is logged in."""
+        self._loader = fn
+        return fn
+
+    def token(self, player: Player | None = None, *, ttl: int | None = None) -> str:
+        """Mint a fresh token, see :func:`~flask_pooled.embed.mint`.
+
+        :param ttl: lifetime in seconds; None takes ``POOLED_TOKEN_TTL``.
+        :raises TokenError: nobody is logged in, or no token can be made for the player.
+        :raises ConfigError: there is neither a player nor a loader.
+        """
+        state = _current_state()
+        return embed.mint(state.settings, player, state.find_loader(), ttl=ttl)
+
+    def url(self, player: Player | None = None) -> str:
+        """The game's address with a fresh token, for WebViews; also the template global ``pooled_url``.
+
+        :raises TokenError: nobody is logged in, or no token can be made for the player.
+        :raises ConfigError: there is neither a player nor a loader.
+        """
+        state = _current_state()
+        return embed.game_url(state.settings, player, state.find_loader())
+
+    def iframe(
+        self,
+        player: Player | None = None,
+        *,
+        refresh: bool = False,
+        width: str = "100%",
+        height: str = "800px",
+        title: str = "Prize Pools",
+        **attrs: object,
+    ) -> Markup:
+        """The game's iframe, see :func:`~flask_pooled.embed.render_iframe`; also the template global
+        ``pooled_iframe``.
+        """
+        state = _current_state()
+        return embed.render_iframe(
+            state.settings,
+            player,
+            state.find_loader(),
+            refresh=refresh,
+            width=width,
+            height=height,
+            title=title,
+            attrs=attrs,
+            debug=current_app.debug or current_app.testing,
+        )
+
+    def drain(self, limit: int | None = None) -> int:
+        """Process the events that are due now, in the calling thread; for cron, serverless hosts and tests.
+
+        :param limit: stop after that many attempts.
+        :returns: how many events were done.
+        """
+        return _current_state().inbox.run(limit)
+
+    def stats(self) -> dict[str, Any]:
+        """How the inbox stands: events by state, age of the oldest pending one in seconds, requests refused."""
+        state = _current_state()
+        oldest = state.inbox.store.oldest_pending()
+        return {
+            "tenant": state.settings.tenant,
+            "dispatch": state.settings.dispatch,
+            "states": state.inbox.store.count_states(),
+            "oldest_pending_seconds": (
+                None if oldest is None else max(state.inbox.clock() - oldest / 1000, 0.0)
+            ),
+            "unsigned_refused": state.unsigned.count,
+        }
+
+
+def _current_state() -> State:
+    return state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
+
+
+def _dispatcher(app: Flask, settings: Settings, inbox: Inbox, handoff: Handoff) -> Dispatcher:
+    def tell_held(recorded: Recorded) -> None:
+        if recorded.event is not None:
+            handoff.observe("held", recorded.event, recorded.reason)
+
+    if settings.dispatch == "inline":
+        return InlineDispatcher(inbox.run, tell_held)
+    if settings.dispatch == "thread":
+        return ThreadDispatcher(inbox.run, tell_held, enabled=lambda: not app.testing)
+    raise ConfigError(
+        f"POOLED_DISPATCH: {settings.dispatch!r} comes in a later version, set it to 'thread' or 'inline'"
+    )
+
+
+def _blueprint(settings: Settings, view: Callable[..., Any]) -> Blueprint:
+    blueprint = Blueprint(
+        "pooled", __name__, url_prefix=settings.url_prefix, template_folder="templates"
+    )
+    blueprint.add_url_rule(
+        "/webhook",
+        "webhook",
+        view,
+        methods=METHODS,
+        strict_slashes=False,
+        provide_automatic_options=False,
+    )
+    return blueprint

@@ -1,0 +1,100 @@
+"""Where an event becomes a call of wallet code.
+
+The receivers run in an app context of their own. With ``db=``, everything that they write through ``session`` or
+``db.session`` stays inside the transaction that marks the event done, whatever they commit: commits of theirs only
+release a savepoint in it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Flask
+from sqlalchemy.engine import Connection
+
+from .events import Event
+from .inbox.processing import OTHER_KINDS
+from .session import Join
+from .signals import event_dead
+from .signals import event_done
+from .signals import event_held
+from .signals import pool_event
+from .signals import PooledSignal
+from .signals import WALLET_SIGNALS
+
+logger = logging.getLogger("flask_pooled")
+
+_OBSERVER_SIGNALS = {"done": event_done, "held": event_held, "dead": event_dead}
+
+#: Money must reach somebody; an entry or an unknown event need not interest anyone.
+_MUST_BE_RECEIVED = ("pool.win", "pool.refund")
+
+
+class Handoff:
+    """Hands the events of one app to its receivers.
+
+    :param join: gives, inside an app context, the session in which wallet code writes within a connection's
+        transaction; ``None`` where wallet and inbox share no database.
+    """
+
+    def __init__(self, app: Flask, join: Join | None = None) -> None:
+        self._app = app
+        self._join = join
+
+    def blocked(self) -> Mapping[str, str]:
+        """Kinds of event that must wait: nobody would be called, or somebody twice."""
+        blocked = {}
+        for kind, signal in (*WALLET_SIGNALS.items(), (OTHER_KINDS, pool_event)):
+            names = self._receivers(signal)
+            twice = {name for name in names if names.count(name) > 1}
+            if twice:
+                blocked[kind] = (
+                    f"{', '.join(sorted(twice))} is connected twice to {signal.name}, and a player must not be "
+                    "paid twice. Connect it at module level, or with connect_via(app) in a factory"
+                )
+            elif not names and kind in _MUST_BE_RECEIVED:
+                blocked[kind] = (
+                    f"no receiver is connected to {signal.name}. Connect one with @{signal.name}.connect in a "
+                    "module that is imported at startup"
+                )
+        return blocked
+
+    def deliver(self, event: Event, connection: Connection | None) -> Sequence[str]:
+        """Run the receivers of an event, inside the open transaction of *connection* if there is one.
+
+        :returns: the receivers' names.
+        :raises InboxError: a receiver threw away what it had written.
+        """
+        signal = WALLET_SIGNALS.get(event.kind, pool_event)
+        with self._app.app_context():
+            if connection is None or self._join is None:
+                signal.send(self._app, event=event, session=None)
+            else:
+                with self._join(connection) as session:
+                    signal.send(self._app, event=event, session=session)
+            return self._receivers(signal)
+
+    def observe(self, outcome: str, event: Event, reason: str | None) -> None:
+        """Tell the observers what became of an event; what they raise is logged."""
+        signal = _OBSERVER_SIGNALS[outcome]
+        with self._app.app_context():
+            for receiver in signal.receivers_for(self._app):
+                try:
+                    receiver(self._app, event=event, reason=reason)
+                except Exception:
+                    logger.exception("the observer %s of %s failed", name_of(receiver), signal.name)
+
+    def _receivers(self, signal: PooledSignal) -> list[str]:
+        return [name_of(receiver) for receiver in signal.receivers_for(self._app)]
+
+
+def name_of(receiver: Callable[..., Any]) -> str:
+    """Module and qualified name of a receiver, the same in every process."""
+    named: Any = getattr(receiver, "func", receiver)
+    if not hasattr(named, "__qualname__"):
+        named = type(named)
+    return f"{named.__module__}.{named.__qualname__}"

@@ -1,0 +1,42 @@
+"""The audit trail: who or what moved an event from one state to another, when and why. Rows are only ever added."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Row
+
+from .tables import Tables
+
+
+def write_audit(
+    connection: Connection,
+    tables: Tables,
+    row: Row[Any],
+    *,
+    at: int,
+    action: str,
+    to_state: str,
+    reason: str | None = None,
+    actor: str | None = None,
+) -> None:
+    """Add a line to the trail of an event.
+
+    :param row: the event's row as it was before.
+    :param at: milliseconds since the epoch.
+    :param actor: the person who did it; ``None``: the inbox by itself.
+    """
+    connection.execute(
+        insert(tables.audit).values(
+            tenant=row.tenant,
+            event_id=row.id,
+            at=at,
+            actor=actor,
+            action=action,
+            from_state=row.state,
+            to_state=to_state,
+            reason=reason,
+        )
+    )

@@ -1,0 +1,70 @@
+"""What was credited within a day, for ``POOLED_HOLD_DAILY_OVER``: a limit against a stolen webhook secret."""
+
+from __future__ import annotations
+
+from sqlalchemy import func
+from sqlalchemy import select
+from sqlalchemy import update
+from sqlalchemy.engine import Connection
+
+from .tables import Tables
+from .upsert import insert_for
+
+_HOUR = 3_600_000
+
+
+class Credits:
+    """Cents credited, counted in whole hours: the day that is looked back on has between 24 and 25.
+
+    The row of the running hour is locked by the first look, so that two wins at once cannot both fit under the
+    limit. Without a limit nothing is counted and nothing locked.
+
+    :param at: now, milliseconds since the epoch.
+    :param limit: cents a day, or ``None``.
+    """
+
+    def __init__(
+        self, connection: Connection, tables: Tables, tenant: str, at: int, limit: int | None
+    ) -> None:
+        self._connection = connection
+        self._table = tables.credit
+        self._tenant = tenant
+        self._hour = at // _HOUR
+        self._limit = limit
+        self._spent: int | None = None
+
+    def allows(self, cents: int) -> bool:
+        """Whether *cents* more fit under the limit."""
+        return self._limit is None or self._day() + cents <= self._limit
+
+    def add(self, cents: int) -> None:
+        """Count a credit."""
+        if self._limit is None:
+            return
+        self._spent = self._day() + cents
+        table = self._table
+        self._connection.execute(
+            update(table)
+            .where(table.c.tenant == self._tenant, table.c.hour == self._hour)
+            .values(cents=table.c.cents + cents)
+        )
+
+    def _day(self) -> int:
+        if self._spent is None:
+            table = self._table
+            statement = insert_for(self._connection, table).values(
+                tenant=self._tenant, hour=self._hour, cents=0
+            )
+            self._connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["tenant", "hour"], set_={"cents": table.c.cents}
+                )
+            )
+            self._spent = int(
+                self._connection.execute(
+                    select(func.coalesce(func.sum(table.c.cents), 0)).where(
+                        table.c.tenant == self._tenant, table.c.hour >= self._hour - 24
+                    )
+                ).scalar_one()
+            )
+        return self._spent

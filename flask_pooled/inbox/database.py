@@ -1,0 +1,174 @@
+"""The inbox's way to its database: engines, how a transaction begins, and what counts as an outage."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import create_engine
+from sqlalchemy import event
+from sqlalchemy import make_url
+from sqlalchemy import URL
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import StaticPool
+
+#: How long to wait for a lock or a connection, in seconds. The whole webhook must be answered within ten.
+WAIT = 4
+
+#: SQLite's primary result codes that say "not now" or "not here", rather than "your statement is wrong".
+_SQLITE_OUTAGES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+#: Likewise SQLSTATE classes: connection, transaction rollback (serialisation, deadlock), resources, operator
+#: intervention, system error; and the one code for a lock that is not available.
+_SQLSTATE_OUTAGES = ("08", "40", "53", "57", "58", "55P03")
+
+
+class Database:
+    """An engine that is opened in the process that uses it, and the inbox's transactions on it.
+
+    :param open_engine: gives the engine; called once in each process.
+    :param owned: whether the engine is ours: an owned one that came through a fork is let go of, since two
+        processes must not talk on one connection.
+    """
+
+    def __init__(self, open_engine: Callable[[], Engine], *, owned: bool) -> None:
+        self._open_engine = open_engine
+        self._owned = owned
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._pid: int | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of this process."""
+        if self._engine is None or self._pid != os.getpid():
+            with self._lock:
+                if self._engine is None or self._pid != os.getpid():
+                    if self._engine is not None and self._owned:
+                        self._engine.dispose(close=False)
+                    self._engine = self._open_engine()
+                    self._pid = os.getpid()
+        return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write, committed at the end of the block."""
+        with self.engine.connect() as connection:
+            begin_writing(connection)
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Let go of the connections of an owned engine."""
+        if self._owned and self._engine is not None and self._pid == os.getpid():
+            self._engine.dispose()
+
+
+def begin_writing(connection: Connection) -> None:
+    """Begin a transaction that holds, on SQLite, the write lock from its first moment.
+
+    SQLAlchemy's own begin sends nothing to SQLite: the driver would begin at the first INSERT, a transaction that
+    has read before would fail at once if somebody else wrote meanwhile, and the release of the outermost savepoint
+    would commit for real.
+    """
+    connection.begin()
+    if connection.dialect.name != "sqlite":
+        return
+    driver: Any = connection.connection.driver_connection
+    if driver.in_transaction:
+        if is_memory(connection.engine.url):
+            # One connection for all: what stands open here is the caller's own work.
+            return
+        # An engine event of the app's has sent BEGIN already, the deferred one.
+        driver.rollback()
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def is_memory(url: URL) -> bool:
+    """Whether *url* is an SQLite database in memory: one connection, gone with its process."""
+    if url.get_backend_name() != "sqlite":
+        return False
+    database = url.database or ""
+    return database in ("", ":memory:") or url.query.get("mode") == "memory"
+
+
+def open_engine(url: str | URL, *, engine_options: Mapping[str, Any] | None = None) -> Engine:
+    """An engine for the inbox alone, with its own connections, pool and timeouts.
+
+    :param engine_options: ``connect_args`` and ``creator`` of the app's own engine for the same database.
+    """
+    url = make_url(url)
+    options = dict(engine_options or {})
+    connect_args = dict(options.pop("connect_args", {}))
+    if url.get_backend_name() == "sqlite":
+        connect_args["timeout"] = WAIT
+        if is_memory(url):
+            connect_args["check_same_thread"] = False
+            return create_engine(url, connect_args=connect_args, poolclass=StaticPool, **options)
+    elif url.get_backend_name() == "postgresql":
+        connect_args.setdefault("connect_timeout", WAIT)
+        connect_args["options"] = (
+            f"{connect_args.get('options', '')} -c lock_timeout={WAIT}s -c statement_timeout={WAIT}s"
+        ).strip()
+    engine = create_engine(
+        url,
+        connect_args=connect_args,
+        pool_timeout=WAIT,
+        pool_pre_ping=url.get_backend_name() != "sqlite",
+        **options,
+    )
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _set_pragmas)
+    return engine
+
+
+def _set_pragmas(driver: Any, _record: Any) -> None:
+    # A commit is on the disk when it returns, also in WAL: that is what the 200 says.
+    driver.execute("PRAGMA synchronous=FULL").close()
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether *error* says that the database could not be reached or was busy, and nothing about the work itself."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if isinstance(error, DBAPIError):
+        # A connection that never came to be has no SQLSTATE.
+        unreachable = (
+            isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", "") is None
+        )
+        return error.connection_invalidated or unreachable or _is_driver_outage(error.orig)
+    return _is_driver_outage(error)
+
+
+def _is_driver_outage(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        code = getattr(error, "sqlite_errorcode", None)
+        # Extended codes carry the primary one in their low byte.
+        return code is not None and code & 0xFF in _SQLITE_OUTAGES
+    state = getattr(error, "sqlstate", None)
+    return isinstance(state, str) and state.startswith(_SQLSTATE_OUTAGES)

@@ -1,0 +1,207 @@
+"""Refunds are counted, and a pool is either won or refunded.
+
+Pooled's refunds carry no id: three entries of one player in an expired pool may come back as three byte-identical
+bodies, and a re-delivery looks the same. So there is one account for each player, pool and entry type, with the
+entries recorded and the refunds paid; a refund is paid while fewer were paid than entries are known. Beyond that it
+waits, and the next entry that makes room has the oldest one paid.
+
+Everything here runs inside a transaction that has locked the rows it looks at, see :meth:`Books.lock`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy import Table
+from sqlalchemy import update
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Row
+
+from ..events import PoolEntry
+from ..events import PoolRefund
+from ..events import PoolWin
+from ..money import from_cents
+from .audit import write_audit
+from .credits import Credits
+from .delivery import Verdict
+from .identity import account_key
+from .identity import event_identity
+from .identity import pool_key
+from .tables import Tables
+from .upsert import insert_for
+
+PoolEvent = PoolWin | PoolRefund | PoolEntry
+
+
+@dataclass(slots=True)
+class _Pool:
+    outcome: str | None
+    surplus_alarm_at: int | None
+
+
+@dataclass(slots=True)
+class _Account:
+    entries: int
+    paid: int
+
+
+class Books:
+    """The pools and refund accounts that one transaction has locked.
+
+    :param at: now, milliseconds since the epoch.
+    """
+
+    def __init__(
+        self, connection: Connection, tables: Tables, tenant: str, credits_: Credits, at: int
+    ) -> None:
+        self._connection = connection
+        self._tables = tables
+        self._tenant = tenant
+        self._credits = credits_
+        self._at = at
+        self._pools: dict[bytes, _Pool] = {}
+        self._accounts: dict[bytes, _Account] = {}
+
+    def lock(self, events: Iterable[PoolEvent]) -> None:
+        """Take the rows that the events touch, in one order for everybody, making those that are missing."""
+        pools: dict[bytes, PoolEvent] = {}
+        accounts: dict[bytes, PoolEntry | PoolRefund] = {}
+        for event in events:
+            if isinstance(event, PoolWin | PoolRefund):
+                pools[self._pool_key(event)] = event
+            if isinstance(event, PoolEntry | PoolRefund):
+                accounts[account_key(self._tenant, event)] = event
+        for key, event in sorted(pools.items(), key=lambda item: item[0]):
+            row = self._take(self._tables.pool, key, self._names(event))
+            self._pools[key] = _Pool(row.outcome, row.surplus_alarm_at)
+        for key, event in sorted(accounts.items(), key=lambda item: item[0]):
+            names = self._names(event) | {
+                "player_id": event.user_id,
+                "entry_type": event.entry_type,
+                "entries": 0,
+                "paid": 0,
+            }
+            row = self._take(self._tables.account, key, names)
+            self._accounts[key] = _Account(row.entries, row.paid)
+
+    def judge_win(self, win: PoolWin) -> Verdict:
+        """Pay a win, unless its pool was refunded."""
+        if self._pools[self._pool_key(win)].outcome == "refunded":
+            return Verdict("held", "pool_refunded")
+        return Verdict("pending")
+
+    def judge_refund(self, refund: PoolRefund) -> Verdict:
+        """Pay a refund while its account has room, unless its pool was won."""
+        if self._pools[self._pool_key(refund)].outcome == "won":
+            return Verdict("held", "pool_won")
+        key = account_key(self._tenant, refund)
+        account = self._accounts[key]
+        # With no entry known the first is paid all the same: the casino may not be sent entries at all.
+        if account.paid < max(account.entries, 1):
+            return Verdict("pending", ordinal=account.paid + 1)
+        if account.entries == 0:
+            return Verdict("held", "no_entries", waits_on=key)
+        return Verdict("duplicate", "surplus", waits_on=key)
+
+    def note_outcome(self, event: PoolWin | PoolRefund) -> None:
+        """Remember how the pool ended. The first event says it, whether or not it is paid; the rest are held."""
+        key = self._pool_key(event)
+        pool = self._pools[key]
+        if pool.outcome is None:
+            pool.outcome = "won" if isinstance(event, PoolWin) else "refunded"
+            self._update(self._tables.pool, key, outcome=pool.outcome)
+
+    def note_surplus(self, refund: PoolRefund) -> bool:
+        """Whether this is the first refund of its pool beyond the cap, which is worth an alarm."""
+        key = self._pool_key(refund)
+        pool = self._pools[key]
+        if pool.surplus_alarm_at is not None:
+            return False
+        pool.surplus_alarm_at = self._at
+        self._update(self._tables.pool, key, surplus_alarm_at=self._at)
+        return True
+
+    def note_paid(self, refund: PoolRefund) -> None:
+        """Count a refund that will be paid."""
+        key = account_key(self._tenant, refund)
+        self._accounts[key].paid += 1
+        self._update(self._tables.account, key, paid=self._accounts[key].paid)
+
+    def note_entry(self, entry: PoolEntry) -> None:
+        """Count an entry; where that makes room, the oldest refund that waits for it becomes due."""
+        key = account_key(self._tenant, entry)
+        account = self._accounts[key]
+        account.entries += 1
+        self._update(self._tables.account, key, entries=account.entries)
+        if account.paid < account.entries:
+            self._promote(key, account)
+
+    def _promote(self, key: bytes, account: _Account) -> None:
+        events = self._tables.event
+        waiting = self._connection.execute(
+            select(events).where(events.c.waits_on == key).order_by(events.c.id).limit(1)
+        ).one_or_none()
+        if waiting is None:
+            return
+        if self._credits.allows(waiting.cents):
+            state, reason, ordinal, due = "pending", None, account.paid + 1, self._at
+            account.paid += 1
+            self._update(self._tables.account, key, paid=account.paid)
+            self._credits.add(waiting.cents)
+            identity = event_identity(self._tenant, _refund_of(waiting).with_ordinal(ordinal))
+        else:
+            state, reason, ordinal, due, identity = "held", "daily_limit", None, None, None
+        self._connection.execute(
+            update(events)
+            .where(events.c.id == waiting.id)
+            .values(
+                state=state,
+                reason=reason,
+                ordinal=ordinal,
+                due_at=due,
+                identity=identity,
+                waits_on=None,
+            )
+        )
+        write_audit(
+            self._connection,
+            self._tables,
+            waiting,
+            at=self._at,
+            action="promote",
+            to_state=state,
+            reason=reason or "an entry made room",
+        )
+
+    def _pool_key(self, event: PoolEvent) -> bytes:
+        return pool_key(self._tenant, event.tenant_id, event.pool_id)
+
+    def _names(self, event: PoolEvent) -> dict[str, Any]:
+        return {"tenant": self._tenant, "tenant_id": event.tenant_id, "pool_id": event.pool_id}
+
+    def _take(self, table: Table, key: bytes, values: dict[str, Any]) -> Row[Any]:
+        # The update changes nothing: it is what locks a row that is there already and returns it.
+        statement = insert_for(self._connection, table).values(key=key, **values)
+        statement = statement.on_conflict_do_update(
+            index_elements=["key"], set_={"tenant": statement.excluded.tenant}
+        ).returning(table)
+        return self._connection.execute(statement).one()
+
+    def _update(self, table: Table, key: bytes, **values: object) -> None:
+        self._connection.execute(update(table).where(table.c.key == key).values(**values))
+
+
+def _refund_of(row: Row[Any]) -> PoolRefund:
+    # Enough of the refund to say which one it is; the body is parsed when it is paid.
+    return PoolRefund(
+        event="pool.refund",
+        tenant_id=row.tenant_id,
+        pool_id=row.pool_id,
+        pool_size=row.pool_size,
+        user_id=row.player_id,
+        entry_type=row.entry_type,
+        refund_amount=from_cents(row.cents),
+    )

@@ -1,0 +1,198 @@
+"""The inbox's tables, in stock column types, for SQLite and PostgreSQL alike.
+
+Times are integers, milliseconds since the epoch (UTC): no zone, driver or dialect can bend them. Money is integer
+cents. Every row carries the tenant's slug, because several apps may share one database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger
+from sqlalchemy import Column
+from sqlalchemy import Index
+from sqlalchemy import Integer
+from sqlalchemy import LargeBinary
+from sqlalchemy import MetaData
+from sqlalchemy import String
+from sqlalchemy import Table
+from sqlalchemy import Text
+from sqlalchemy import text
+
+from ..events import MAX_ID_LENGTH
+
+#: Raised by every change of the tables below; the embedded inbox refuses to run on a newer one.
+SCHEMA_VERSION = 1
+
+#: Longest event name kept for listings; the body has all of it.
+MAX_KIND_LENGTH = 64
+
+# SQLite numbers rows by itself only in a column that is INTEGER to the letter.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_Digest = LargeBinary(32)
+_Slug = String(63)
+_ForeignId = String(MAX_ID_LENGTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The tables of one metadata."""
+
+    #: One row for each delivery that was kept. The truth about every event.
+    event: Table
+    #: Refunds are counted: entries recorded and refunds paid for one player, pool and entry type.
+    account: Table
+    #: How each pool ended, so that it cannot be both won and refunded.
+    pool: Table
+    #: Cents credited in each hour, for ``POOLED_HOLD_DAILY_OVER``.
+    credit: Table
+    #: What happened to a row besides being received and done; only ever added to.
+    audit: Table
+    #: Dispatchers and when each was last seen alive.
+    worker: Table
+    #: The schema's version.
+    meta: Table
+
+    def all(self) -> list[Table]:
+        """Every table, in the order in which to create them."""
+        return [
+            self.event,
+            self.account,
+            self.pool,
+            self.credit,
+            self.audit,
+            self.worker,
+            self.meta,
+        ]
+
+
+def define_tables(metadata: MetaData) -> Tables:
+    """The tables in *metadata*; those that stand there already are used as they are."""
+
+    def table(name: str, *items: Column[object] | Index) -> Table:
+        key = f"{metadata.schema}.{name}" if metadata.schema else name
+        known = metadata.tables.get(key)
+        return Table(name, metadata, *items) if known is None else known
+
+    return Tables(
+        event=table("pooled_event", *_event_columns(), *_event_indexes()),
+        account=table(
+            "pooled_account",
+            # A digest, because ids are opaque and may be long; it begins with the pool's, so that the rows of
+            # a busy pool lie side by side.
+            Column("key", _Digest, primary_key=True),
+            Column("tenant", _Slug, nullable=False),
+            Column("tenant_id", _ForeignId, nullable=False),
+            Column("pool_id", _ForeignId, nullable=False),
+            Column("player_id", _ForeignId, nullable=False),
+            Column("entry_type", _ForeignId, nullable=False),
+            Column("entries", Integer, nullable=False),
+            Column("paid", Integer, nullable=False),
+        ),
+        pool=table(
+            "pooled_pool",
+            Column("key", _Digest, primary_key=True),
+            Column("tenant", _Slug, nullable=False),
+            Column("tenant_id", _ForeignId, nullable=False),
+            Column("pool_id", _ForeignId, nullable=False),
+            # won | refunded | NULL: neither was seen yet.
+            Column("outcome", String(16)),
+            # When the alarm about refunds beyond the cap was raised, once for each pool.
+            Column("surplus_alarm_at", BigInteger),
+        ),
+        credit=table(
+            "pooled_credit",
+            Column("tenant", _Slug, primary_key=True),
+            # Hours since the epoch.
+            Column("hour", BigInteger, primary_key=True, autoincrement=False),
+            Column("cents", BigInteger, nullable=False),
+        ),
+        audit=table(
+            "pooled_audit",
+            Column("id", _Id, primary_key=True),
+            Column("tenant", _Slug, nullable=False),
+            Column("event_id", BigInteger, nullable=False),
+            Column("at", BigInteger, nullable=False),
+            # Who; NULL: the inbox by itself.
+            Column("actor", String(255)),
+            # promote | fail | die | outage | hold | release | discard | retry | import
+            Column("action", String(32), nullable=False),
+            Column("from_state", String(16)),
+            Column("to_state", String(16), nullable=False),
+            Column("reason", Text),
+            Index("ix_pooled_audit_event", "event_id", "id"),
+        ),
+        worker=table(
+            "pooled_worker",
+            Column("name", String(255), primary_key=True),
+            Column("tenant", _Slug, nullable=False),
+            Column("mode", String(16), nullable=False),
+            Column("started_at", BigInteger, nullable=False),
+            Column("seen_at", BigInteger, nullable=False),
+        ),
+        meta=table(
+            "pooled_meta",
+            Column("name", String(64), primary_key=True),
+            Column("value", Text, nullable=False),
+        ),
+    )
+
+
+def _event_columns() -> list[Column[object]]:
+    return [
+        Column("id", _Id, primary_key=True),
+        Column("tenant", _Slug, nullable=False),
+        # The random name of one delivery; it begins with the time, so that the index grows at one end and
+        # "since" is a range of it.
+        Column("receipt", String(32), nullable=False),
+        Column("received_at", BigInteger, nullable=False),
+        Column("kind", String(MAX_KIND_LENGTH), nullable=False),
+        # pending | done | dead | held | duplicate | rejected
+        Column("state", String(16), nullable=False),
+        # Why it is in that state, one word of the code's; NULL where the state says all.
+        Column("reason", String(32)),
+        # Digest of what makes it this event and no other; NULL for repeats, conflicts and refunds not (yet) paid.
+        Column("identity", _Digest),
+        # Digest of winner, amount and pool size: the same identity with another content is a conflict.
+        Column("content", LargeBinary(16)),
+        # The event that this row repeats or contradicts.
+        Column("original_id", BigInteger),
+        # The refund account in which this refund waits for room.
+        Column("waits_on", _Digest),
+        Column("tenant_id", _ForeignId),
+        Column("pool_id", _ForeignId),
+        Column("pool_size", BigInteger),
+        Column("player_id", _ForeignId),
+        Column("entry_type", _ForeignId),
+        Column("cents", BigInteger),
+        Column("ordinal", Integer),
+        # text | hex | none | NULL: no seed or no commitment came.
+        Column("fairness", String(8)),
+        Column("attempts", Integer, nullable=False),
+        # When a pending event is due; NULL in every other state.
+        Column("due_at", BigInteger),
+        # When it left "pending" for good.
+        Column("settled_at", BigInteger),
+        # JSON list of the receivers that ran.
+        Column("receivers", Text),
+        # The last failure's traceback, or what is wrong with a rejected body.
+        Column("error", Text),
+        # The raw bytes; NULL where they repeat the original's, or were pruned.
+        Column("body", LargeBinary),
+    ]
+
+
+def _event_indexes() -> list[Index]:
+    def partial(name: str, *columns: str, where: str) -> Index:
+        return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+    return [
+        Index("uq_pooled_event_receipt", "receipt", unique=True),
+        Index("uq_pooled_event_identity", "identity", unique=True),
+        # What is due, and every list of what is not done; done rows, nearly all, stay out of it.
+        partial("ix_pooled_event_open", "tenant", "state", "due_at", "id", where="state <> 'done'"),
+        partial("ix_pooled_event_original", "original_id", where="original_id IS NOT NULL"),
+        partial("ix_pooled_event_waits", "waits_on", "id", where="waits_on IS NOT NULL"),
+        Index("ix_pooled_event_pool", "tenant", "pool_id", "id"),
+        Index("ix_pooled_event_player", "tenant", "player_id", "id"),
+    ]

@@ -1,0 +1,40 @@
+"""What Pooled knows of one app, in one frozen object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask
+
+from .dispatch.base import Dispatcher
+from .embed import PlayerLoader
+from .errors import ConfigError
+from .inbox.inbox import Inbox
+from .settings import Settings
+from .unsigned import Unsigned
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Kept as ``app.extensions["pooled"]``."""
+
+    settings: Settings
+    inbox: Inbox
+    dispatcher: Dispatcher
+    unsigned: Unsigned
+    #: The player loader may be given before or after ``init_app``, so it is looked up when needed.
+    find_loader: Callable[[], PlayerLoader | None]
+
+
+def state_of(app: Flask) -> State:
+    """The state of an app.
+
+    :raises ConfigError: Pooled has not been set up on it.
+    """
+    state = app.extensions.get("pooled")
+    if not isinstance(state, State):
+        raise ConfigError(
+            "Pooled is not set up on this app: call pooled.init_app(app) in create_app()"
+        )
+    return state

@@ -1,0 +1,71 @@
+"""``POST /pooled/webhook``: from bytes to a committed row, and only then the 200 (guide: Webhooks)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import current_app
+from flask import jsonify
+from flask import request
+from flask import Response
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from .errors import PooledError
+from .signature import verify_signature
+from .state import State
+from .state import state_of
+
+logger = logging.getLogger("flask_pooled")
+
+SIGNATURE_HEADER = "X-Pooled-Signature"
+
+#: Every method is answered by us, and in JSON.
+METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
+
+
+def receive() -> Response:
+    """Take one delivery. Whatever the request is like, the answer is JSON and no 500."""
+    state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
+    if request.method != "POST":
+        answer = _answer(405, error="Send webhooks with POST")
+        answer.headers["Allow"] = "POST"
+        return answer
+    limit = state.settings.max_body
+    try:
+        # The app's own limit may be smaller, or none at all.
+        request.max_content_length = limit
+        body = request.get_data()
+    except RequestEntityTooLarge:
+        return _answer(413, error=f"The body is larger than {limit} bytes")
+    except HTTPException:
+        return _answer(400, error="The body could not be read")
+    signature = request.headers.get(SIGNATURE_HEADER)
+    if not verify_signature(body, signature, state.settings.webhook_secrets):
+        state.unsigned.refuse(request.remote_addr)
+        return _answer(401, error="Invalid signature")
+    return _record(state, body)
+
+
+def _record(state: State, body: bytes) -> Response:
+    try:
+        recorded = state.inbox.record(body)
+    except (SQLAlchemyError, PooledError):
+        logger.critical(
+            "a verified webhook could not be recorded and was answered with 503: the inbox's database must be "
+            "reachable, and its tables created (db.create_all() or a migration)",
+            exc_info=True,
+        )
+        return _answer(503, error="The event could not be recorded, send it again")
+    state.dispatcher.recorded(recorded)
+    if recorded.state == "rejected":
+        return _answer(400, error="The body is not an event. It was kept for a person to look at")
+    return _answer(200, received=True)
+
+
+def _answer(status: int, **content: Any) -> Response:
+    answer = jsonify(content)
+    answer.status_code = status
+    return answer
