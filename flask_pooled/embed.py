@@ -128,10 +128,12 @@ def render_iframe(
             url = None if viewer is None else _player_url(settings, viewer, ttl=None, now=now)
         except ConfigError:
             raise
-        except Exception:
+        except Exception as error:
             if debug:
                 raise
-            _log.exception("No prize pool frame: no token could be made for the current player.")
+            # Our own message says it all; a traceback would quote the line that made the player.
+            trace = None if isinstance(error, TokenError) else error
+            _log.error("No prize pool frame for the current player: %s", error, exc_info=trace)
             return _placeholder("pooled/unavailable.html", title)
         if url is None:
             return _placeholder("pooled/anonymous.html", title)
@@ -189,14 +191,19 @@ def _mint(settings: Settings, player: Player, *, ttl: int | None, now: int | Non
 
 def _player_url(settings: Settings, player: Player, *, ttl: int | None, now: int | None) -> str:
     token = _mint(settings, player, ttl=ttl, now=now)
-    return _address(settings, {"tenant": settings.tenant, "token": token})
+    return _address(settings, {"tenant": _tenant(settings), "token": token})
 
 
 def _demo_url(settings: Settings) -> str | None:
     """Return the guide's demo view, or None where a real player's token is to be used."""
     if not settings.demo or settings.jwt_secret is not None:
         return None
-    return _address(settings, {"role": "game", "tenant": settings.tenant, "demo": "true"})
+    return _address(settings, {"role": "game", "tenant": _tenant(settings), "demo": "true"})
+
+
+def _tenant(settings: Settings) -> str:
+    """Return whose game it is: demo mode has its own, whatever the casino's slug."""
+    return "demo" if settings.demo else settings.tenant
 
 
 def _address(settings: Settings, query: Mapping[str, str]) -> str:

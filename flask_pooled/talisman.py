@@ -20,7 +20,6 @@ from typing import Any
 from typing import ParamSpec
 from typing import TYPE_CHECKING
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from flask import Flask
 from flask import has_request_context
@@ -28,6 +27,7 @@ from flask import request
 
 from flask_pooled.csp import allow_frame
 from flask_pooled.csp import allow_payment
+from flask_pooled.csp import allow_payment_legacy
 from flask_pooled.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ _REWRITERS: Mapping[str, Callable[[str, str], str]] = {
     "content-security-policy-report-only": allow_frame,
     "permissions-policy": allow_payment,
     "permissions-policy-report-only": allow_payment,
+    "feature-policy": allow_payment_legacy,
 }
 
 _FRAME_FALLBACKS = frozenset({"frame-src", "child-src", "default-src"})
@@ -154,18 +155,17 @@ def set_up(app: Flask, settings: Settings, talisman: object = None) -> None:
     :raises ConfigError: if ``POOLED_TALISMAN`` meets another Talisman or holds what Talisman
         refuses, or if ``talisman`` is none.
     """
-    origin = _origin(settings.app_url)
     if settings.talisman is not None:
         if talisman is not None or talismans_of(app):
             raise ConfigError(
                 "POOLED_TALISMAN makes Pooled create a Talisman, but this app has one already."
                 " Remove POOLED_TALISMAN: the policy of your own Talisman is extended anyway."
             )
-        _create_talisman(app, settings.talisman, origin)
+        _create_talisman(app, settings.talisman, settings.origin)
     elif talisman is not None:
         _require_talisman(talisman)
     app.wsgi_app = FrameHeaders(  # type: ignore[method-assign]  # Flask's documented way
-        app.wsgi_app, origin=origin, csp=settings.csp
+        app.wsgi_app, origin=settings.origin, csp=settings.csp
     )
 
 
@@ -253,8 +253,3 @@ def _require_talisman(talisman: object) -> None:
             f"talisman= must be a flask_talisman.Talisman, not {type(talisman).__name__}."
             " Pass the object made by Talisman(app, ...), or leave talisman= out."
         )
-
-
-def _origin(app_url: str) -> str:
-    url = urlsplit(app_url)
-    return f"{url.scheme}://{url.netloc}"
