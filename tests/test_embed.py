@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -111,8 +112,14 @@ def test_the_token_in_the_address_is_the_players() -> None:
     }
 
 
-def test_every_call_mints_a_fresh_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert mint(SETTINGS, PLAYER, now=NOW) != mint(SETTINGS, PLAYER, now=NOW + 1)
+def test_without_a_time_every_call_reads_the_clock() -> None:
+    before = int(time.time())
+    html = render_iframe(SETTINGS, PLAYER, debug=True)
+    address = dict(read_frame(html))["src"]
+    assert address is not None
+    query = dict(parse_qsl(urlsplit(address).query))
+    expiry = jwt.decode(query["token"], SECRET, algorithms=["HS256"])["exp"]
+    assert before + 3600 <= expiry <= time.time() + 3600
 
 
 def test_ttl_and_full_names_come_from_the_settings() -> None:
