@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from flask import Flask
 
+from flask_pooled.state import state_of
+
 PAGE = Path(__file__).parent.parent / "docs" / "iframe.rst"
 BLOCK = re.compile(r"^\.\. code-block:: \S+\n   :caption: (.+)\n\n((?:   .*\n|\n)+)", re.MULTILINE)
 
 
 @pytest.fixture
-def casino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
+def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setenv("POOLED_JWT_SECRET", "jwt-secret-of-the-docs-0123456789abcdef")
     monkeypatch.setenv("POOLED_WEBHOOK_SECRET", "webhook-secret-of-the-docs-0123456789ab")
     blocks = {name: dedent(text) for name, text in BLOCK.findall(PAGE.read_text())}
@@ -25,23 +28,24 @@ def casino(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Flask:
         file = tmp_path / name
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
-    spec = importlib.util.spec_from_file_location("casino", tmp_path / "casino.py")
+    spec = importlib.util.spec_from_file_location("documented_casino", tmp_path / "casino.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     # Flask finds templates and the instance folder beside the file of the module.
-    monkeypatch.setitem(sys.modules, "casino", module)
+    monkeypatch.setitem(sys.modules, "documented_casino", module)
     spec.loader.exec_module(module)
     app: Flask = module.create_app()
     exec(views, {**vars(module), "app": app})
     app.testing = True
-    return app
+    yield app
+    state_of(app).inbox.store.close()
 
 
 def test_the_documented_stream_sends_its_headers_with_the_frame(
-    casino: Flask, caplog: pytest.LogCaptureFixture
+    documented: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
-    browser = casino.test_client()
+    browser = documented.test_client()
     browser.post("/login")
     page = browser.get("/live")
     assert "<iframe " in page.text
@@ -49,8 +53,8 @@ def test_the_documented_stream_sends_its_headers_with_the_frame(
     assert [record for record in caplog.records if "streamed" in record.getMessage()] == []
 
 
-def test_the_documented_app_shows_the_frame_to_those_who_are_logged_in(casino: Flask) -> None:
-    browser = casino.test_client()
+def test_the_documented_app_shows_the_frame_to_those_who_are_logged_in(documented: Flask) -> None:
+    browser = documented.test_client()
     stranger = browser.get("/")
     assert "Please log in to play." in stranger.text
     assert stranger.headers["Cache-Control"] == "no-store"
@@ -61,6 +65,6 @@ def test_the_documented_app_shows_the_frame_to_those_who_are_logged_in(casino: F
     shown = re.sub(r"token=[\w.-]+", "token=...", frame[0])
     assert shown in " ".join(PAGE.read_text().split())
     assert page.headers["Cache-Control"] == "no-store"
-    documented = "frame-src 'self' https://app.pooledgame.com"
-    assert documented in page.headers["Content-Security-Policy"].split("; ")
-    assert documented in PAGE.read_text()
+    source = "frame-src 'self' https://app.pooledgame.com"
+    assert source in page.headers["Content-Security-Policy"].split("; ")
+    assert source in PAGE.read_text()
