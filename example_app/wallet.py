@@ -76,14 +76,13 @@ def charge_entry(app: Flask, event: PoolEntry, session: Session, **extra: object
     written down as a movement of nothing, so that the player sees each entry. Once the price of a
     bundle is agreed with Pooled, it belongs here.
     """
-    paid = event.entry_type == "paid"
-    kind_of_entry = "Entry" if paid else f"{event.entry_type.capitalize()} entry"
+    name = {"paid": "Entry", "credit": "Free entry"}.get(event.entry_type, "Bundle entry")
     _move(
         session,
         event.user_id,
         Kind.ENTRY,
-        -ENTRY_CENTS if paid else 0,
-        memo=f"{kind_of_entry}, {_dollars(event.pool_size)} pool",
+        -ENTRY_CENTS if event.entry_type == "paid" else 0,
+        memo=f"{name}, {_dollars(event.pool_size)} pool",
         reference=event.pool_id,
         key=event.idempotency_key,
     )
