@@ -1,0 +1,38 @@
+"""``flask pooled``: one group, whose commands are imported only when they are asked for.
+
+So that a command which needs nothing of the app, like the sandbox, runs where the app cannot even be loaded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+#: Command name -> module in this package. The module holds the command under the same name, hyphens as underscores.
+_COMMANDS = {
+    "sandbox": "sandbox",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports each on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted, as ``--help`` lists them."""
+        return sorted({*_COMMANDS, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now; ``None`` when there is none."""
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"{__name__}.{_COMMANDS[cmd_name]}")
+        command = getattr(module, cmd_name.replace("-", "_"))
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module.__name__} holds no click command named {cmd_name}")
+        return command
+
+
+@click.group(cls=LazyGroup)
+def pooled() -> None:
+    """Prize pools by Pooled: try them, test them, look after them."""

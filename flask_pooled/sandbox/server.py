@@ -1,0 +1,238 @@
+"""Serving the sandbox on this machine: a quiet HTTP server, the clock's tick, and a handle for tests."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask
+from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler
+
+from .app import create_sandbox
+from .errors import SandboxError
+from .records import Draw
+from .state import sandbox_of
+from .webhooks import Attempt
+from .webhooks import is_loopback
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between two looks at the pools. A draw is never later than this.
+_TICK = 0.25
+
+_UNSET: Any = object()
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Logs paths without their query: that is where the token is. And only for those who ask for debug output."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        path = getattr(self, "path", "-").partition("?")[0]
+        _log.debug("%s %s %s", getattr(self, "command", "-"), ascii(path), code)
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Drop the server's other lines: a malformed request line is quoted in them, token and all."""
+
+    def version_string(self) -> str:
+        return "sandbox"
+
+
+class RunningSandbox:
+    """A sandbox that answers on this machine and lets time pass. Stops with its ``with`` block.
+
+    :param app: made by :func:`~flask_pooled.sandbox.create_sandbox`.
+    :param host: a loopback address.
+    :param port: 0 takes a free one.
+    :raises SandboxError: the host is not this machine, or the port is taken.
+    """
+
+    def __init__(self, app: Flask, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.app = app
+        self._sandbox = sandbox_of(app)
+        self._stopping = threading.Event()
+        listener = _listen(host, port)
+        with listener:
+            self._server = make_server(
+                host, port, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
+            )
+        shown = f"[{host}]" if ":" in host else host
+        #: The address of the sandbox: the casino's ``POOLED_APP_URL``.
+        self.url = f"http://{shown}:{self._server.port}"
+        self._threads = [
+            threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True),
+            threading.Thread(target=self._tick, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> RunningSandbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def key(self) -> str:
+        """The run's key for the control API's header ``X-Sandbox-Key``."""
+        return self._sandbox.key
+
+    @property
+    def tenant(self) -> str:
+        """The slug of the configured tenant."""
+        return self._sandbox.home
+
+    @property
+    def tenant_id(self) -> str:
+        """The UUID that the configured tenant's webhooks carry."""
+        tenant = self._sandbox.world.tenant(self.tenant)
+        assert tenant is not None  # noqa: S101 - the configured tenant is always there
+        return tenant.tenant_id
+
+    @property
+    def webhook_url(self) -> str | None:
+        """Where webhooks go. May be set at any time."""
+        return self._sandbox.courier.url
+
+    @webhook_url.setter
+    def webhook_url(self, url: str | None) -> None:
+        self._sandbox.courier.url = url
+
+    def player_url(self, token: str, tenant: str | None = None) -> str:
+        """The documented address of the game for a token."""
+        return f"{self.url}/?{urlencode({'tenant': tenant or self.tenant, 'token': token})}"
+
+    def demo_url(self) -> str:
+        """The documented address of the demo view."""
+        return f"{self.url}/?role=game&tenant=demo&demo=true"
+
+    def admin_url(self, tenant: str | None = None) -> str:
+        """The documented address of the admin page, with the key that its buttons need."""
+        asked = {"role": "casino", "tenant": tenant or self.tenant, "key": self.key}
+        return f"{self.url}/?{urlencode(asked)}"
+
+    def draw(
+        self, size: int = 100, *, winner: str | None = _UNSET, tenant: str | None = None
+    ) -> Draw:
+        """Fill the open pool of a size with bots and draw it.
+
+        :param winner: the ``sub`` of the player who shall win, ``None`` for a bot; left out, the seed decides.
+        """
+        slug = tenant or self.tenant
+        forced = winner is not _UNSET
+        return self._sandbox.world.draw(
+            slug,
+            self._pool_id(slug, size),
+            self._sandbox.clock(),
+            winner=winner if forced else None,
+            forced=forced,
+        )
+
+    def expire(self, size: int = 100, *, tenant: str | None = None) -> None:
+        """End the open pool of a size unfilled: its players are refunded."""
+        slug = tenant or self.tenant
+        self._sandbox.world.expire(slug, self._pool_id(slug, size), self._sandbox.clock())
+
+    def deliveries(self, tenant: str | None = None) -> list[Attempt]:
+        """The delivery log, newest first."""
+        return self._sandbox.courier.attempts(tenant)
+
+    def wait_delivered(self, timeout: float = 15.0) -> bool:
+        """Wait until every webhook so far has been attempted.
+
+        :param timeout: seconds.
+        """
+        return self._sandbox.courier.wait_idle(timeout)
+
+    def stop(self) -> None:
+        """Stop answering and sending. May be called twice."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        self._server.shutdown()
+        for thread in self._threads:
+            thread.join()
+        self._sandbox.courier.close()
+
+    def _pool_id(self, slug: str, size: int) -> str:
+        with self._sandbox.world.house(slug) as house:
+            return house.pools[size].pool_id
+
+    def _tick(self) -> None:
+        while not self._stopping.wait(_TICK):
+            try:
+                self._sandbox.world.advance(self._sandbox.clock())
+            except Exception:
+                _log.exception("the pools could not be advanced; trying again")
+
+
+def serve_in_thread(*, host: str = "127.0.0.1", port: int = 0, **options: Any) -> RunningSandbox:
+    """Start a sandbox beside the running program, for tests and demos.
+
+    :param port: 0 takes a free one.
+    :param options: those of :func:`~flask_pooled.sandbox.create_sandbox`; secrets that are left out are random.
+    """
+    options.setdefault("jwt_secret", secrets.token_hex(32))
+    options.setdefault("webhook_secret", secrets.token_hex(32))
+    return RunningSandbox(create_sandbox(**options), host, port)
+
+
+def serve(
+    app: Flask,
+    host: str = "127.0.0.1",
+    port: int = 5050,
+    *,
+    on_start: Callable[[RunningSandbox], None],
+) -> None:
+    """Serve until Ctrl-C or SIGTERM. For the main thread of a process.
+
+    :param on_start: called once the address answers.
+    """
+    # A background job of a shell starts with SIGINT ignored; both signals mean the same here.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        with RunningSandbox(app, host, port) as running:
+            on_start(running)
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        return
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket of our own: the server's way to report a taken port is to exit the process."""
+    if not is_loopback(host):
+        raise SandboxError(
+            "host: the sandbox serves this machine only: use 127.0.0.1, localhost or ::1"
+        )
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as problem:
+        listener.close()
+        if problem.errno == errno.EADDRINUSE:
+            raise SandboxError(
+                f"port {port} is taken: choose another one, or 0 for a free one"
+            ) from None
+        raise SandboxError(f"port {port} cannot be opened: {problem.strerror}") from None
+    except OverflowError:
+        listener.close()
+        raise SandboxError("port: use a number from 0 to 65535") from None
+    return listener
