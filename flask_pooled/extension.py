@@ -147,7 +147,7 @@ class Pooled:
             height=height,
             title=title,
             attrs=attrs,
-            debug=current_app.debug or current_app.testing,
+            debug=current_app.debug,
         )
 
     def drain(self, limit: int | None = None) -> int:

@@ -53,7 +53,7 @@ class JoinedSession(Session):
         self._home = _context()
         event.listen(self, "after_flush", _note_flush)
         event.listen(self, "do_orm_execute", _note_statement)
-        event.listen(self, "after_soft_rollback", _note_rollback)
+        event.listen(self, "after_rollback", _note_rollback)
         event.listen(self, "after_transaction_end", _note_end)
 
     def visit(self) -> None:
@@ -113,8 +113,9 @@ def _note_statement(state: ORMExecuteState) -> None:
         _note_written(cast(JoinedSession, state.session))
 
 
-def _note_rollback(session: JoinedSession, transaction: SessionTransaction) -> None:
-    if transaction.parent is None and session._written_at_home and not session._at_home():
+def _note_rollback(session: JoinedSession) -> None:
+    everything = not session.in_nested_transaction()
+    if everything and session._written_at_home and not session._at_home():
         session._lost = True
 
 

@@ -51,6 +51,10 @@ class Store:
             recording = _Recording(connection, self._tables, self._settings, deliveries)
             return [recording.record(delivery) for delivery in deliveries]
 
+    def close(self) -> None:
+        """Let go of the inbox's own connections."""
+        self._database.close()
+
     def count_states(self) -> dict[str, int]:
         """How many rows are in each state."""
         table = self._tables.event

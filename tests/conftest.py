@@ -1,0 +1,93 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blinker import Signal
+from casino import Casino
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from flask_pooled import signals
+
+JWT_SECRET = "jwt-secret-that-is-long-enough-for-hs256"
+WEBHOOK_SECRET = "webhook-secret-that-is-long-enough-too"
+
+_SIGNALS: list[Signal] = [
+    *signals.WALLET_SIGNALS.values(),
+    signals.pool_event,
+    signals.event_done,
+    signals.event_held,
+    signals.event_dead,
+]
+
+
+@pytest.fixture(autouse=True)
+def _own_receivers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Signals are global: no test hears the receivers of another.
+
+    A module whose app connects at import keeps them by ``pytestmark = pytest.mark.receivers``.
+    """
+    if request.node.get_closest_marker("receivers"):
+        yield
+        return
+    names = ("receivers", "_by_receiver", "_by_sender", "_weak_senders")
+    before = [{name: vars(signal)[name].copy() for name in names} for signal in _SIGNALS]
+    for signal in _SIGNALS:
+        signal._clear_state()
+    yield
+    for signal, state in zip(_SIGNALS, before, strict=True):
+        signal._clear_state()
+        for name in names:
+            vars(signal)[name].update(state[name])
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    """The least configuration that an app needs."""
+    return {
+        "TESTING": True,
+        "POOLED_TENANT": "royal-casino",
+        "POOLED_JWT_SECRET": JWT_SECRET,
+        "POOLED_WEBHOOK_SECRET": WEBHOOK_SECRET,
+    }
+
+
+@pytest.fixture
+def make_app(tmp_path: Path, config: dict[str, Any]) -> Callable[..., Flask]:
+    """Makes apps that share one instance folder; keyword arguments are configuration."""
+
+    def make(**more: Any) -> Flask:
+        app = Flask("casino_app", instance_path=str(tmp_path / "instance"))
+        app.config.update(config | more)
+        return app
+
+    return make
+
+
+@pytest.fixture
+def make_casino(make_app: Callable[..., Flask]) -> Iterator[Callable[..., Casino]]:
+    """Makes casinos with a Flask-SQLAlchemy wallet in one SQLite file."""
+    made: list[Casino] = []
+
+    def make(db: SQLAlchemy | None = None, **more: Any) -> Casino:
+        app = make_app(**{"SQLALCHEMY_DATABASE_URI": "sqlite:///wallet.sqlite"} | more)
+        made.append(Casino(app, db))
+        return made[-1]
+
+    yield make
+    for casino in made:
+        casino.close()
+
+
+@pytest.fixture
+def casino(make_casino: Callable[..., Casino]) -> Casino:
+    """A casino whose receivers are connected."""
+    casino = make_casino()
+    casino.connect()
+    return casino
