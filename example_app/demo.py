@@ -12,10 +12,12 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 from example_app.formats import usd
 from example_app.players import READY_PLAYERS
@@ -29,10 +31,9 @@ from example_app.services import ServiceEnded
 _CASINO_PORT = 5000
 _SANDBOX_PORT = 5050
 _TENANT = "royal-casino"
-_DELIVERY_LOG = f"/?role=casino&tenant={_TENANT}"
 
-#: Seconds in which a pool fills: long enough to enter it, short enough to wait for the draw.
-_FILL_SECONDS = "45"
+#: The address of the delivery log, which the sandbox prints once it answers: it ends with a key of that run.
+_DELIVERY_LOG = r"http://\S+role=casino\S+key=\S+"
 
 #: Seconds in which both have to answer.
 _START = 60.0
@@ -42,6 +43,9 @@ _POLL = 0.1
 _TRIES = 5
 
 _SECRETS = ("POOLED_JWT_SECRET", "POOLED_WEBHOOK_SECRET", "ROYAL_SECRET_KEY")
+
+
+_T = TypeVar("_T")
 
 
 class _Failed(Exception):
@@ -104,7 +108,7 @@ def _run(environ: Mapping[str, str], stop: _Stop) -> None:
                 sandbox_port,
                 [
                     *("pooled", "sandbox", "--host", HOST, "--port", str(sandbox_port)),
-                    *("--tenant", _TENANT, "--fill-seconds", _FILL_SECONDS),
+                    *("--tenant", _TENANT, "--tenant-name", "Royal Casino"),
                     *("--webhook-url", f"http://{HOST}:{casino_port}/pooled/webhook"),
                 ],
                 environ=environ,
@@ -128,35 +132,33 @@ def _run(environ: Mapping[str, str], stop: _Stop) -> None:
                 directory=directory,
             )
         )
-        if _open(casino, sandbox, stop):
-            print(_welcome(casino, sandbox), flush=True)
+        _wait(lambda: casino.answers("/"), casino, stop)
+        delivery_log = _wait(lambda: sandbox.said(_DELIVERY_LOG), sandbox, stop)
+        if not stop.asked:
+            print(_welcome(casino.address, delivery_log), flush=True)
         while not stop.asked:
             casino.check()
             sandbox.check()
             time.sleep(_POLL)
 
 
-def _open(casino: Service, sandbox: Service, stop: _Stop) -> bool:
-    """Wait until both answer; ``False`` where somebody ended the demo first."""
+def _wait(ask: Callable[[], _T], service: Service, stop: _Stop) -> _T:
+    """Ask until there is an answer, or until somebody ends the demo."""
     deadline = time.monotonic() + _START
-    for service, page in ((sandbox, _DELIVERY_LOG), (casino, "/")):
-        while not stop.asked and not _answers(service, page):
-            if time.monotonic() > deadline:
-                raise _Failed(
-                    f"The {service.name} did not answer within {_START:.0f} seconds.\n"
-                    f"{service.last_words()}"
-                )
-            time.sleep(_POLL)
-    return not stop.asked
-
-
-def _answers(service: Service, page: str) -> bool:
-    try:
-        return service.answers(page)
-    except ServiceEnded:
-        if is_free(service.port):
-            raise
-        raise _PortLost from None
+    while True:
+        try:
+            answer = ask()
+        except ServiceEnded:
+            if is_free(service.port):
+                raise
+            raise _PortLost from None
+        if answer or stop.asked:
+            return answer
+        if time.monotonic() > deadline:
+            raise _Failed(
+                f"The {service.name} did not answer within {_START:.0f} seconds.\n{service.last_words()}"
+            )
+        time.sleep(_POLL)
 
 
 def _environ() -> dict[str, str]:
@@ -176,17 +178,19 @@ def _without_secrets(text: str, environ: Mapping[str, str]) -> str:
     return text
 
 
-def _welcome(casino: Service, sandbox: Service) -> str:
+def _welcome(address: str, delivery_log: str | None) -> str:
     players = "\n".join(
         f"    {ready.full_name:<14}{usd(ready.cents):>8}   {ready.shows}" for ready in READY_PLAYERS
     )
     return f"""
-  Royal Casino is open:  {casino.address}
+  Royal Casino is open:  {address}
 
   Sign in there as
 {players}
 
-  Every webhook, as sent and as answered:  {sandbox.address}{_DELIVERY_LOG}
+  Every webhook, as sent and as answered:
+    {delivery_log}
+
   Ctrl-C closes both.
 """
 

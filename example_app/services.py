@@ -66,8 +66,20 @@ class Service:
 
     def last_words(self) -> str:
         """The end of the log, without anything that looks like a token."""
-        lines = self.log.read_text(errors="replace").splitlines()[-15:]
+        lines = self._read().splitlines()[-15:]
         return re.sub(r"eyJ[\w-]+(\.[\w-]*){0,2}", "[token]", "\n".join(lines))
+
+    def said(self, pattern: str) -> str | None:
+        """The first match in what the service has printed by now.
+
+        :raises ServiceEnded: it never will print it.
+        """
+        self.check()
+        found = re.search(pattern, self._read())
+        return found and found[0]
+
+    def _read(self) -> str:
+        return self.log.read_text(errors="replace")
 
 
 @contextmanager
