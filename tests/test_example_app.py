@@ -228,9 +228,9 @@ def test_the_lobby_is_fresh_on_every_load_and_kept_by_no_cache(browser: FlaskCli
 
 
 def test_the_lobby_says_why_a_player_cannot_enter(browser: FlaskClient) -> None:
-    assert "not verified yet" in sign_in(browser, SAM).text
-    assert "your balance is $1.20" in sign_in(browser.application.test_client(), ROBIN).text
-    assert 'class="notice"' not in sign_in(browser.application.test_client(), JORDAN).text
+    assert "You may watch the pools" in sign_in(browser, SAM).text
+    assert "Low balance" in sign_in(browser.application.test_client(), ROBIN).text
+    assert "badge warn" not in sign_in(browser.application.test_client(), JORDAN).text
 
 
 def test_a_new_wallet_shows_its_first_deposit(browser: FlaskClient) -> None:

@@ -15,7 +15,7 @@ function announce(row) {
   const memo = row.querySelector(".memo").textContent;
   const amount = row.querySelector(".amount").textContent;
   toast.textContent = `${memo}: ${amount}`;
-  toast.dataset.kind = row.className;
+  toast.classList.toggle("prize", row.classList.contains("prize"));
   toast.classList.add("shown");
   clearTimeout(fading);
   fading = setTimeout(() => toast.classList.remove("shown"), 6000);
@@ -37,8 +37,8 @@ async function refresh() {
   rows.replaceChildren(fresh.content);
   const arrived = [...rows.children].filter((row) => Number(row.dataset.id) > seen);
   for (const row of arrived) row.classList.add("arrived");
-  const news = arrived.find((row) => row.classList.contains("prize")) ?? arrived[0];
-  if (news) announce(news);
+  const gains = arrived.filter((row) => row.matches(".prize, .refund"));
+  if (gains.length) announce(gains.find((row) => row.matches(".prize")) ?? gains[0]);
 }
 
 async function watch() {
