@@ -13,15 +13,19 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import make_url
 from sqlalchemy import MetaData
 from sqlalchemy import URL
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import NoSuchModuleError
 
 from .errors import ConfigError
 from .inbox.claimlock import ClaimLock
@@ -54,6 +58,8 @@ class Home:
     join: Join | None = None
     #: The embedded inbox's claim.
     lock: ClaimLock | None = None
+    #: Raises a ConfigError for what shows only when the app is complete. Connects to nothing.
+    check: Callable[[], object] = bool
 
 
 def find_home(app: Flask, settings: Settings, db: Any) -> Home:
@@ -73,7 +79,7 @@ def find_home(app: Flask, settings: Settings, db: Any) -> Home:
             "POOLED_BIND_KEY names a bind of Flask-SQLAlchemy: pass db=, or leave the key out"
         )
     if settings.database_uri is not None:
-        return _home_of_its_own(settings.database_uri)
+        return _home_of_its_own(app, settings, settings.database_uri)
     return _embedded_home(app)
 
 
@@ -110,7 +116,6 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     def our_engine() -> Engine:
         engine = wallet.engine
         if is_memory(engine.url):
-            _check_memory(app, settings)
             return engine
         ours = {name: options[name] for name in ("connect_args", "creator") if name in options}
         return open_engine(engine.url, engine_options=ours)
@@ -121,6 +126,7 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         database=Database(our_engine, owned=True),
         wallet=wallet,
         join=join_db(app, db),
+        check=lambda: _check_memory(app, settings, wallet.engine.url),
     )
 
 
@@ -131,7 +137,9 @@ def _engine_options(app: Flask, bind_key: str | None) -> Mapping[str, Any]:
     return bind if isinstance(bind, Mapping) else {}
 
 
-def _check_memory(app: Flask, settings: Settings) -> None:
+def _check_memory(app: Flask, settings: Settings, url: URL) -> None:
+    if not is_memory(url):
+        return
     if settings.dispatch != "inline" and not app.testing:
         raise ConfigError(
             "SQLite in memory is one connection for all threads: set POOLED_DISPATCH to 'inline', or use a file"
@@ -139,17 +147,32 @@ def _check_memory(app: Flask, settings: Settings) -> None:
     logger.warning("the inbox is in memory: it is gone with this process, no promise holds")
 
 
-def _home_of_its_own(uri: str) -> Home:
+def _home_of_its_own(app: Flask, settings: Settings, uri: str) -> Home:
+    try:
+        url = make_url(uri)
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise ConfigError(
+            f"POOLED_DATABASE_URI is no address that SQLAlchemy can use ({type(error).__name__}): write it as in "
+            "sqlite:////var/lib/casino/inbox.sqlite or postgresql+psycopg://user:password@host/name, and install "
+            "the driver (Flask-Pooled[postgres])"
+        ) from None
     tables = define_tables(MetaData())
 
     def our_engine() -> Engine:
-        engine = open_engine(uri)
+        engine = open_engine(url)
         # The file may well be the wallet's: its journal mode is the casino's to choose.
         create_schema(engine, tables, wal=False)
         return engine
 
     database = Database(our_engine, owned=True)
-    return Home(tables=tables, database=database, wallet=database, join=join_plain)
+    return Home(
+        tables=tables,
+        database=database,
+        wallet=database,
+        join=join_plain,
+        check=lambda: _check_memory(app, settings, url),
+    )
 
 
 def _embedded_home(app: Flask) -> Home:
@@ -171,11 +194,12 @@ def _embedded_home(app: Flask) -> Home:
 
 def _check_writable(path: Path) -> None:
     folder = path.parent
-    while not folder.exists():
+    # os.path: a folder that we may not look into is one that is not there, and no error.
+    while not os.path.exists(folder):
         folder = folder.parent
-    for place in (folder, path):
-        if place.exists() and not os.access(place, os.W_OK):
-            raise ConfigError(
-                f"the inbox cannot be kept in {path.parent}: it cannot be written. Pass db=, set "
-                "POOLED_DATABASE_URI, or give Flask an instance_path that can be written"
-            )
+    writable = os.path.isdir(folder) and os.access(folder, os.W_OK)
+    if not writable or (os.path.exists(path) and not os.access(path, os.W_OK)):
+        raise ConfigError(
+            f"the inbox cannot be kept in {path.parent}: it cannot be written. Pass db=, set POOLED_DATABASE_URI, "
+            "or give Flask an instance_path that can be written"
+        )

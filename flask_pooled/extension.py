@@ -93,7 +93,7 @@ class Pooled:
         )
         view = talismans.exempt(receive)
         talismans.set_up(app, settings, self._talisman if talisman is None else talisman)
-        startup = Startup(app, state, view)
+        startup = Startup(app, state, view, home.check)
         startup.log_warnings()
         app.before_request(startup.before_request)
         app.register_blueprint(_blueprint(settings, view))

@@ -20,12 +20,20 @@ class Startup:
     """The checks of one app, and the start of its dispatcher.
 
     :param webhook: the webhook's view function.
+    :param check_home: raises for an inbox that cannot work in the complete app.
     """
 
-    def __init__(self, app: Flask, state: State, webhook: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        state: State,
+        webhook: Callable[..., Any],
+        check_home: Callable[[], object],
+    ) -> None:
         self._app = app
         self._state = state
         self._webhook = webhook
+        self._check_home = check_home
         self._config = _pooled_keys(app)
         self._lock = threading.Lock()
         self._checked = False
@@ -61,6 +69,7 @@ class Startup:
                 f"{', '.join(changed)} changed after init_app(), where it would be ignored: set it before"
             )
         check_single_talisman(self._app, self._state.settings)
+        self._check_home()
         self._exempt_from_csrf()
 
     def _exempt_from_csrf(self) -> None:

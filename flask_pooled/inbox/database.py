@@ -46,8 +46,7 @@ class Database:
     """An engine that is opened in the process that uses it, and the inbox's transactions on it.
 
     :param open_engine: gives the engine; called once in each process.
-    :param owned: whether the engine is ours: an owned one that came through a fork is let go of, since two
-        processes must not talk on one connection.
+    :param owned: whether the engine is ours alone, to make and to close.
     """
 
     def __init__(self, open_engine: Callable[[], Engine], *, owned: bool) -> None:
@@ -55,7 +54,7 @@ class Database:
         self._owned = owned
         self._lock = threading.Lock()
         self._engine: Engine | None = None
-        self._pid: int | None = None
+        self._pid = os.getpid()
 
     @property
     def engine(self) -> Engine:
@@ -63,11 +62,19 @@ class Database:
         if self._engine is None or self._pid != os.getpid():
             with self._lock:
                 if self._engine is None or self._pid != os.getpid():
-                    if self._engine is not None and self._owned:
-                        self._engine.dispose(close=False)
-                    self._engine = self._open_engine()
+                    self._engine = self._open()
                     self._pid = os.getpid()
         return self._engine
+
+    def _open(self) -> Engine:
+        inherited = self._engine if self._owned else None
+        engine = self._open_engine()
+        if not self._owned and not is_memory(engine.url):
+            inherited = engine
+        if inherited is not None and self._pid != os.getpid():
+            # Its connections came through a fork, and two processes must not talk on one.
+            inherited.dispose(close=False)
+        return engine
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -64,7 +64,7 @@ class Store:
                 .where(table.c.tenant == self._settings.tenant)
                 .group_by(table.c.state)
             )
-            return dict(rows.tuples().all())
+            return {row.state: row[1] for row in rows}
 
     def oldest_pending(self) -> int | None:
         """When the oldest event that is not done arrived, milliseconds since the epoch."""
