@@ -37,7 +37,7 @@ _USAGE = 2
 @click.option(
     "--tenant-id", envvar="POOLED_TENANT_ID", help="UUID in webhooks. [env: POOLED_TENANT_ID]"
 )
-@click.option("--accent", default="#a67c2e", show_default=True, help="The brand's colour.")
+@click.option("--accent", default="#4a2a94", show_default=True, help="The brand's colour.")
 @click.option("--webhook-url", help="Where webhooks go, as http://127.0.0.1:5000/pooled/webhook.")
 @click.option("--allow-remote-webhooks", is_flag=True, help="Let webhooks leave this machine.")
 @click.option("--seed", help="Repeats all that is random. Pools get the same ids again.")

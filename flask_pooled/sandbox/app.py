@@ -43,7 +43,7 @@ def create_sandbox(
     tenant: str = "royal-casino",
     tenant_name: str = "Royal Casino",
     tenant_id: str | None = None,
-    accent: str = "#a67c2e",
+    accent: str = "#4a2a94",
     webhook_url: str | None = None,
     allow_remote_webhooks: bool = False,
     seed: int | str | None = None,
@@ -79,7 +79,7 @@ def create_sandbox(
     if not _SLUG.fullmatch(tenant):
         raise SandboxError("tenant: use lower-case letters, digits and hyphens, as in royal-casino")
     if not _COLOUR.fullmatch(accent):
-        raise SandboxError("accent: use a hex colour, as in #a67c2e")
+        raise SandboxError("accent: use a hex colour, as in #4a2a94")
     demo_secret = secrets.token_hex(32)
     courier = Courier(webhook_secret, webhook_url, allow_remote=allow_remote_webhooks, clock=clock)
     tenants = [

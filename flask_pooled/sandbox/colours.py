@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+_Colour = tuple[int, int, int]
+
 _LIGHT_PAGE = (0xFF, 0xFF, 0xFF)
 _DARK_PAGE = (0x1B, 0x1D, 0x24)
-_READABLE = 4.6
+_INKS = ((0xFF, 0xFF, 0xFF), (0x14, 0x12, 0x0C))
 
-_Colour = tuple[int, int, int]
+#: The least contrast of a button's surface and of text, with a little room.
+_VISIBLE = 3.1
+_READABLE = 4.6
 
 
 def brand_css(accent: str) -> str:
@@ -15,20 +19,25 @@ def brand_css(accent: str) -> str:
     :param accent: ``#rrggbb``.
     """
     colour = _parse(accent)
-    ink = max(((0xFF, 0xFF, 0xFF), (0x14, 0x12, 0x0C)), key=lambda c: _contrast(c, colour))
     return (
-        f":root{{--accent:{accent};--accent-ink:{_hex(ink)};--accent-text:{_hex(_readable(colour, _LIGHT_PAGE))}}}\n"
-        "@media (prefers-color-scheme:dark){:root{"
-        f"--accent-text:{_hex(_readable(colour, _DARK_PAGE))}}}}}\n"
+        f":root{{{_properties(colour, _LIGHT_PAGE)}}}\n"
+        f"@media (prefers-color-scheme:dark){{:root{{{_properties(colour, _DARK_PAGE)}}}}}\n"
     )
 
 
-def _readable(colour: _Colour, page: _Colour) -> _Colour:
-    """The colour, moved away from the page's until text in it can be read."""
+def _properties(colour: _Colour, page: _Colour) -> str:
+    surface = _apart(colour, page, _VISIBLE)
+    ink = max(_INKS, key=lambda candidate: _contrast(candidate, surface))
+    text = _apart(colour, page, _READABLE)
+    return f"--accent:{_hex(surface)};--accent-ink:{_hex(ink)};--accent-text:{_hex(text)}"
+
+
+def _apart(colour: _Colour, page: _Colour, least: float) -> _Colour:
+    """The colour, moved away from the page's until the contrast is enough."""
     target = (0, 0, 0) if _luminance(page) > 0.5 else (0xFF, 0xFF, 0xFF)
     for step in range(21):
         mixed = _mix(colour, target, step / 20)
-        if _contrast(mixed, page) >= _READABLE:
+        if _contrast(mixed, page) >= least:
             return mixed
     return target
 

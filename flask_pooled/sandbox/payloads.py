@@ -81,14 +81,4 @@ def _encode(fields: Mapping[str, object]) -> bytes:
 def _value(value: object) -> str:
     if isinstance(value, _Literal):
         return str(value)
-    # A lone surrogate has no UTF-8; escaped, it is still JSON, and what Node would send.
-    text = json.dumps(value, ensure_ascii=False)
-    return text if text.isascii() or _is_encodable(text) else json.dumps(value)
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return json.dumps(value, ensure_ascii=False)

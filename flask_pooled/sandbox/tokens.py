@@ -51,7 +51,6 @@ class Visitor:
     balance_cents: int
     currency: str
     verified: bool
-    expires_at: float
     digest: str
 
 
@@ -70,15 +69,14 @@ def check_token(token: str, secrets: Sequence[str], now: float) -> Visitor:
             _INVALID, "token", f"The token is longer than {LONGEST_TOKEN} bytes.", _REGENERATE
         )
     claims = _signed_claims(token, secrets)
-    expires_at = _check_times(claims, now)
+    _check_times(claims, now)
     return Visitor(
         sub=_text(claims, "sub", "Your internal player ID, as a string."),
         name=_text(claims, "name", 'The display name, last name as an initial only: "Jordan S."'),
         balance_cents=_balance(claims),
         currency=_currency(claims),
         verified=_verified(claims),
-        expires_at=expires_at,
-        digest=hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest(),
+        digest=hashlib.sha256(token.encode()).hexdigest(),
     )
 
 
@@ -114,12 +112,13 @@ def _why_not_signed(secrets: Sequence[str], signed: bytes, signature: bytes) -> 
     return "JWT secret mismatch."
 
 
-def _check_times(claims: dict[str, Any], now: float) -> float:
+def _check_times(claims: dict[str, Any], now: float) -> None:
     expires_at = _time(claims, "exp", required=True)
     if expires_at <= now:
         raise Fault(_INVALID, "exp", "The token has expired.", _REGENERATE_EXP)
     issued_at = _time(claims, "iat", required=False)
-    if expires_at - max(now, 0) > LONGEST_LIFE + LEEWAY or (
+    # Compared, never subtracted, before it is known to be near: JSON's integers have no end.
+    if expires_at > now + LONGEST_LIFE + LEEWAY or (
         0 < issued_at <= now + LEEWAY and expires_at - issued_at > LONGEST_LIFE + LEEWAY
     ):
         raise Fault(
@@ -130,16 +129,16 @@ def _check_times(claims: dict[str, Any], now: float) -> float:
         )
     if _time(claims, "nbf", required=False) > now + LEEWAY:
         raise Fault(_INVALID, "nbf", "The token is not valid yet.", _REGENERATE)
-    return expires_at
 
 
-def _time(claims: dict[str, Any], claim: str, *, required: bool) -> float:
+def _time(claims: dict[str, Any], claim: str, *, required: bool) -> int | float:
     if claim not in claims and not required:
-        return 0.0
+        return 0
     value = _required(claims, claim, "A unix timestamp in seconds: now + 3600 is recommended.")
     if not _is_number(value):
         raise _wrong_type(claim, "a unix timestamp (a number)", "Send it as a number of seconds.")
-    return float(value)
+    number: int | float = value
+    return number
 
 
 def _balance(claims: dict[str, Any]) -> int:
@@ -176,6 +175,10 @@ def _text(claims: dict[str, Any], claim: str, fix: str) -> str:
     value = _required(claims, claim, fix)
     if not isinstance(value, str):
         raise _wrong_type(claim, "a string", fix)
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise Fault(
+            _VALIDATION, claim, f"The claim {claim} is no text: it has half a character.", fix
+        )
     if not value.strip():
         raise Fault(_VALIDATION, claim, f"The claim {claim} is empty.", fix)
     return value
@@ -193,4 +196,6 @@ def _wrong_type(claim: str, expected: str, fix: str) -> Fault:
 
 def _is_number(value: object) -> bool:
     """JSON numbers only: ``true`` is an int in Python, and NaN is no JSON."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -133,6 +133,7 @@ class Courier:
         self._log: deque[Attempt] = deque(maxlen=_KEEP)
         self._changed = threading.Condition()
         self._waiting = 0
+        self._is_closed = False
         self._thread: threading.Thread | None = None
         self._url: str | None = None
         self.url = url
@@ -178,23 +179,25 @@ class Courier:
     def close(self) -> None:
         """Send no more. What is queued is dropped with the process, as a switched-off sender drops it."""
         with self._changed:
-            thread, self._thread = self._thread, None
+            self._is_closed = True
+            thread = self._thread
+        self._queue.put(None)
         if thread is not None:
-            self._queue.put(None)
-            thread.join(timeout=self._limit + 1)
+            # Longer would let a receiver that hangs hold up the end of the program.
+            thread.join(timeout=1)
 
     def _enqueue(self, tenant: str, event: str, body: bytes, resend_of: int | None) -> int:
         with self._changed:
             parcel = _Parcel(next(self._numbers), tenant, event, body, resend_of)
             self._waiting += 1
             self._queue.put(parcel)
-            if self._thread is None:
+            if self._thread is None and not self._is_closed:
                 self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
                 self._thread.start()
             return parcel.delivery
 
     def _work(self) -> None:
-        while (parcel := self._queue.get()) is not None:
+        while (parcel := self._queue.get()) is not None and not self._is_closed:
             attempt = self._attempt(parcel)
             with self._changed:
                 self._log.append(attempt)
@@ -248,7 +251,7 @@ class Courier:
             answer = response.read(_READ)
             if overdue.is_set():
                 raise TimeoutError
-        except (OSError, http.client.HTTPException) as problem:
+        except (OSError, ValueError, http.client.HTTPException) as problem:
             if overdue.is_set() or isinstance(problem, TimeoutError):
                 return None, f"timeout: no complete answer within {self._limit:g} s", b""
             return None, f"{type(problem).__name__}: {problem}", b""

@@ -1,7 +1,7 @@
 // A short fall of paper over a win. Nothing moves for players who asked for less motion.
 
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
-const COLOURS = ["#d9b25f", "#f0dca8", "#a67c2e", "#7b4fcb", "#63c7dd", "#f7f3ea"];
+const COLOURS = ["#d9b25f", "#f0dca8", "#b98a2f", "#7b4fcb", "#63c7dd", "#f7f3ea"];
 
 export function celebrate(canvas, seconds = 4.5) {
   if (CALM.matches) return;

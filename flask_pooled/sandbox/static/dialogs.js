@@ -7,23 +7,23 @@ const byId = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString("en-US");
 
 export function ticketText(pool) {
-  const shown = pool.tickets.map((ticket) => `No. ${number(ticket)}`).join(", ");
+  const shown = pool.tickets.map(number).join(", ");
   const more = pool.ticket_count - pool.tickets.length;
-  const label = pool.ticket_count === 1 ? "Your ticket" : `Your ${number(pool.ticket_count)} tickets`;
-  return `${label}: ${shown}${more > 0 ? ` and ${number(more)} more` : ""}`;
+  const label = pool.ticket_count === 1 ? "Your ticket: No." : `Your ${number(pool.ticket_count)} tickets:`;
+  return `${label} ${shown}${more > 0 ? ` and ${number(more)} more` : ""}`;
 }
 
 const WORDS = {
   won: (result) => ({
     kicker: `The ${result.prize} pool is drawn`,
     title: "You won",
-    text: `Ticket No. ${number(result.draw.ticket)} is yours. The prize is on its way to your casino wallet.`,
+    text: "The prize is on its way to your casino wallet.",
     close: "Wonderful",
   }),
   lost: (result) => ({
     kicker: `The ${result.prize} pool is drawn`,
     title: "Not this time",
-    text: `Ticket No. ${number(result.draw.ticket)} was drawn and ${result.draw.winner} won. ${ticketText(result)}.`,
+    text: `${result.draw.winner} won. ${ticketText(result)}.`,
     close: "Continue",
   }),
   refunded: (result) => ({
@@ -68,6 +68,8 @@ export function showResult(result, { fresh }) {
   const amount = byId("result-amount");
   amount.hidden = result.outcome === "lost" || result.amount === "$0.00";
   amount.textContent = result.outcome === "won" ? result.prize : result.amount;
+  byId("result-stub").hidden = !result.draw;
+  byId("result-ticket").textContent = result.draw ? `No. ${number(result.draw.ticket)}` : "";
   const proof = byId("proof");
   proof.hidden = !result.draw;
   proof.open = false;
@@ -88,7 +90,10 @@ export function showSeal(pool) {
   last.hidden = !pool.last;
   last.open = false;
   if (pool.last) fillProof("last", pool.last);
+  byId("seal-mine").hidden = !pool.ticket_count;
+  byId("seal-mine").textContent = pool.ticket_count ? `${ticketText(pool)}.` : "";
   byId("seal").showModal();
+  byId("seal-title").focus();
 }
 
 export function wireDialogs(onResultClosed) {

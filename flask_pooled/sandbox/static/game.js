@@ -64,12 +64,14 @@ function showPool(pool) {
   const part = (name) => card.querySelector(`[data-${name}]`);
   card.dataset.pool = pool.id;
   card.dataset.state = pool.state;
+  card.dataset.filled = pool.filled;
   card.classList.toggle("is-mine", pool.ticket_count > 0);
   card.querySelector(".ring-fill").setAttribute("stroke-dasharray", `${(pool.share * 100).toFixed(2)} 100`);
-  part("filled").textContent = pool.filled.toLocaleString("en-US");
+  part("left").textContent = pool.left.toLocaleString("en-US");
   part("stage").textContent = pool.state === "drawing" ? "Drawing" : `${Math.floor(pool.share * 100)}% full`;
   part("mine").hidden = !pool.ticket_count;
-  part("mine").textContent = pool.ticket_count ? ticketText(pool) : "";
+  part("mine").textContent =
+    pool.ticket_count === 1 ? ticketText(pool) : `You hold ${pool.ticket_count.toLocaleString("en-US")} tickets`;
   const code = part("commit");
   code.dataset.commit = pool.commit;
   code.textContent = `${pool.commit.slice(0, 6)}…${pool.commit.slice(-6)}`;
