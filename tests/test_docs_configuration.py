@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from docs import Page
+from doc_pages import Page
 from flask import Flask
 
 from flask_pooled import ConfigError

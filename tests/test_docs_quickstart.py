@@ -22,9 +22,9 @@ from urllib.request import HTTPCookieProcessor
 from urllib.request import OpenerDirector
 
 import pytest
-from docs import Page
-from docs import readers_environment
-from docs import replaced
+from doc_pages import Page
+from doc_pages import readers_environment
+from doc_pages import replaced
 
 from example_app.services import free_port
 
