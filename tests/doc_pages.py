@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import sys
@@ -9,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,6 +82,22 @@ def replaced(text: str, replace: Mapping[str, str] | None) -> str:
     for old, new in (replace or {}).items():
         text = text.replace(old, new)
     return text
+
+
+def load(file: Path, monkeypatch: pytest.MonkeyPatch, name: str | None = None) -> ModuleType:
+    """Import a file that was written from a page, for the length of a test.
+
+    :param name: another name than the file's, where that is taken by a module of the tests.
+    """
+    name = name or file.stem
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Flask finds templates and the instance folder beside the file of the module.
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
 
 
 def readers_environment(**more: str) -> dict[str, str]:

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import dedent
 
 import pytest
+from doc_pages import load
+from doc_pages import Page
 from flask import Flask
 
 from flask_pooled.state import state_of
 
-PAGE = Path(__file__).parent.parent / "docs" / "iframe.rst"
-BLOCK = re.compile(r"^\.\. code-block:: \S+\n   :caption: (.+)\n\n((?:   .*\n|\n)+)", re.MULTILINE)
+PAGE = Page("iframe.rst")
 
 
 @pytest.fixture
 def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     monkeypatch.setenv("POOLED_JWT_SECRET", "jwt-secret-of-the-docs-0123456789abcdef")
     monkeypatch.setenv("POOLED_WEBHOOK_SECRET", "webhook-secret-of-the-docs-0123456789ab")
-    blocks = {name: dedent(text) for name, text in BLOCK.findall(PAGE.read_text())}
-    views = blocks.pop("in create_app()")
-    for name, text in blocks.items():
-        file = tmp_path / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text)
-    spec = importlib.util.spec_from_file_location("documented_casino", tmp_path / "casino.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Flask finds templates and the instance folder beside the file of the module.
-    monkeypatch.setitem(sys.modules, "documented_casino", module)
-    spec.loader.exec_module(module)
+    PAGE.write(tmp_path)
+    module = load(tmp_path / "casino.py", monkeypatch, "documented_casino")
     app: Flask = module.create_app()
-    exec(views, {**vars(module), "app": app})
+    exec(PAGE.captioned()["in create_app()"], {**vars(module), "app": app})
     app.testing = True
     yield app
     state_of(app).inbox.store.close()
@@ -63,8 +50,8 @@ def test_the_documented_app_shows_the_frame_to_those_who_are_logged_in(documente
     frame = re.search(r"<iframe .*</iframe>", page.text)
     assert frame is not None
     shown = re.sub(r"token=[\w.-]+", "token=...", frame[0])
-    assert shown in " ".join(PAGE.read_text().split())
+    assert shown in PAGE.words
     assert page.headers["Cache-Control"] == "no-store"
     source = "frame-src 'self' https://app.pooledgame.com"
     assert source in page.headers["Content-Security-Policy"].split("; ")
-    assert source in PAGE.read_text()
+    assert source in PAGE.source
