@@ -182,7 +182,7 @@ def shown_movements(page: TestResponse) -> list[tuple[str, str, str]]:
 
 
 def shown_balance(page: TestResponse) -> set[str]:
-    return set(re.findall(r"<output data-balance>([^<]*)</output>", page.text))
+    return set(re.findall(r"<strong data-balance>([^<]*)</strong>", page.text))
 
 
 # --- The pages ---------------------------------------------------------------------------------
