@@ -33,7 +33,7 @@ def forbid_storing(response: Response) -> Response:
 @blueprint.get("")
 def show() -> str:
     """Every movement with the balance that it left, a page at a time, newest first."""
-    before = request.args.get("before", type=int)
+    before = request.args.get("before", type=_entry_id)
     found = movements(current_user.id, limit=_PAGE + 1, before=before)
     return render_template(
         "wallet.html",
@@ -41,6 +41,13 @@ def show() -> str:
         more=len(found) > _PAGE,
         newest_page=before is None,
     )
+
+
+def _entry_id(text: str) -> int:
+    number = int(text)
+    if not 0 < number < 2**63:
+        raise ValueError("no column holds this number")
+    return number
 
 
 @blueprint.get("/movements")

@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 class Demo:
     """A running demo, and what it has printed."""
 
-    def __init__(self, temporary: Path) -> None:
+    def __init__(self, temporary: Path, *command: str) -> None:
         self.temporary = temporary
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "example_app.demo"],
+            [sys.executable, *(command or ("-m", "example_app.demo"))],
             cwd=ROOT,
             env=os.environ | {"TMPDIR": str(temporary), "FLASK_DEBUG": "1"},
             stdout=subprocess.PIPE,
@@ -79,12 +79,13 @@ class Demo:
 
 
 @contextmanager
-def demo(temporary: Path) -> Iterator[Demo]:
+def demo(temporary: Path, *command: str) -> Iterator[Demo]:
     """A running demo.
 
     :param temporary: where it puts its temporary directory.
+    :param command: for the interpreter, instead of what ``make demo`` runs.
     """
-    running = Demo(temporary)
+    running = Demo(temporary, *command)
     try:
         yield running
     finally:

@@ -100,6 +100,30 @@ def test_a_part_that_dies_ends_the_demo_with_the_reason(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
+# What happens where another program takes a port between the look at it and its use.
+LOSING_A_PORT = """
+import sys
+from example_app import demo
+lost = [int(sys.argv[1])]
+free_port = demo.free_port
+demo.free_port = lambda *wanted, **others: lost.pop() if lost else free_port(*wanted, **others)
+sys.exit(demo.main())
+"""
+
+
+def test_a_port_that_is_lost_at_the_last_moment_is_replaced(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with demo(tmp_path, "-c", LOSING_A_PORT, str(port)) as running:
+            assert urlsplit(running.casino).port != port
+            assert len(running.children()) == 2
+            assert len(list(tmp_path.iterdir())) == 1
+            assert running.end(signal.SIGINT) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_demo_that_is_ended_while_it_starts_leaves_nothing_either(tmp_path: Path) -> None:
     with demo(tmp_path) as running:
         deadline = time.monotonic() + 30

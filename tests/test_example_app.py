@@ -281,6 +281,13 @@ def test_a_long_wallet_comes_in_pages_with_the_balance_that_each_movement_left(
     assert seen == [*newest_first, ("First deposit", "+$250.00", "$250.00")]
 
 
+@pytest.mark.parametrize("before", ["99999999999999999999", "-1", "x", "9" * 5000])
+def test_a_page_that_cannot_be_is_the_newest(browser: FlaskClient, before: str) -> None:
+    sign_in(browser, ALEX)
+    page = browser.get("/wallet", query_string={"before": before})
+    assert shown_movements(page) == [("First deposit", "+$19.99", "$19.99")]
+
+
 def test_an_open_page_learns_of_a_prize(browser: FlaskClient) -> None:
     sign_in(browser, JORDAN)
     before = browser.get("/wallet/state").get_json()
