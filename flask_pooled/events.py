@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from datetime import UTC
 from decimal import Decimal
+from decimal import InvalidOperation
 from typing import Any
 from typing import ClassVar
 
@@ -256,7 +257,7 @@ def _decode(body: bytes) -> dict[str, Any]:
     try:
         raw = json.loads(
             bytes(body).decode("utf-8-sig"),
-            parse_float=Decimal,
+            parse_float=_decimal,
             parse_int=_integer,
             parse_constant=_refuse_constant,
         )
@@ -264,8 +265,7 @@ def _decode(body: bytes) -> dict[str, Any]:
         raise
     except RecursionError:
         raise PayloadError("the body is nested too deeply") from None
-    # Decimal.InvalidOperation (an exponent beyond all bounds) is an ArithmeticError.
-    except (ValueError, ArithmeticError) as error:
+    except ValueError as error:
         raise PayloadError(f"the body is not JSON: {error}") from None
     if not isinstance(raw, dict):
         raise PayloadError(f"the body is not a JSON object but {_type_name(raw)}")
@@ -275,6 +275,14 @@ def _decode(body: bytes) -> dict[str, Any]:
 def _integer(digits: str) -> int | Decimal:
     # int() refuses more than 4,300 digits; an endless number in a field that nobody needs must not cost a win.
     return int(digits) if len(digits) <= 20 else Decimal(digits)
+
+
+def _decimal(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        # An exponent beyond all bounds: no number where one is needed, and nothing anywhere else.
+        return Decimal("NaN")
 
 
 def _refuse_constant(name: str) -> None:
@@ -335,7 +343,7 @@ def _number(raw: Mapping[str, Any], name: str) -> Decimal:
     exponent = amount.as_tuple().exponent
     if not isinstance(exponent, int) or amount.adjusted() > 18 or exponent < -_MAX_PLACES:
         raise PayloadError(f"the field {name!r} is a number that no amount can be")
-    if not -_MAX_AMOUNT <= amount <= _MAX_AMOUNT:
+    if not _MAX_AMOUNT.copy_negate() <= amount <= _MAX_AMOUNT:
         raise PayloadError(f"the field {name!r} is too large")
     return amount
 
@@ -352,7 +360,10 @@ class _Lenient:
 
     def whole(self, name: str) -> int | None:
         value = self._raw.get(name)
-        return value if type(value) is int and abs(value) <= _INT64 else None
+        if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 20:
+            # 347.0 is 347: slots_filled is part of an entry's identity, in any spelling.
+            value = int(value) if value == int(value) else None
+        return value if type(value) is int and -_INT64 <= value <= _INT64 else None
 
     def moment(self, name: str) -> datetime | None:
         try:

@@ -11,11 +11,14 @@ import logging
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from inspect import isawaitable
+from inspect import iscoroutine
 from typing import Any
 
 from flask import Flask
 from sqlalchemy.engine import Connection
 
+from .errors import InboxError
 from .events import Event
 from .inbox.processing import OTHER_KINDS
 from .session import Join
@@ -67,16 +70,30 @@ class Handoff:
         """Run the receivers of an event, inside the open transaction of *connection* if there is one.
 
         :returns: the receivers' names.
-        :raises InboxError: a receiver threw away what it had written.
+        :raises InboxError: nobody was really called, or a receiver threw away what it had written.
         """
         signal = WALLET_SIGNALS.get(event.kind, pool_event)
         with self._app.app_context():
             if connection is None or self._join is None:
-                signal.send(self._app, event=event, session=None)
-            else:
-                with self._join(connection) as session:
-                    signal.send(self._app, event=event, session=session)
-            return self._receivers(signal)
+                return self._send(signal, event, None)
+            with self._join(connection) as session:
+                return self._send(signal, event, session)
+
+    def _send(self, signal: PooledSignal, event: Event, session: Any) -> list[str]:
+        called = signal.send(self._app, event=event, session=session)
+        for receiver, result in called:
+            if isawaitable(result):
+                if iscoroutine(result):
+                    result.close()
+                raise InboxError(
+                    f"{name_of(receiver)} returned something to await, which nobody does: run the coroutine to its "
+                    "end in the receiver, as with asyncio.run()"
+                )
+        if not called and event.kind in _MUST_BE_RECEIVED:
+            raise InboxError(
+                f"{signal.name} called nobody: it was muted, or its receiver went away"
+            )
+        return [name_of(receiver) for receiver, _ in called]
 
     def observe(self, outcome: str, event: Event, reason: str | None) -> None:
         """Tell the observers what became of an event; what they raise is logged."""

@@ -198,6 +198,11 @@ def _warnings(values: Mapping[str, Any]) -> Iterator[str]:
             f"Shorter than {_FULL_STRENGTH} bytes: {', '.join(sorted(short))}. HMAC-SHA256 needs "
             "that length for its full strength: ask Pooled for longer secrets."
         )
+    if values["tenant"] == _DEMO_TENANT and not values["demo"]:
+        yield (
+            f"POOLED_TENANT is {_DEMO_TENANT}, whose wins are fake, and POOLED_DEMO is off: wallets "
+            "would pay them as real. Set POOLED_DEMO, or your own tenant."
+        )
     host = urlsplit(values["app_url"]).hostname or ""
     if host != kind.APP_HOST and not kind.is_loopback(host):
         yield (

@@ -164,6 +164,11 @@ class Casino:
             rows = self.db.session.execute(text(f"SELECT {names} FROM pooled_event ORDER BY id"))
             return [tuple(row) if len(columns) > 1 else row[0] for row in rows]
 
+    def originals(self) -> list[int | None]:
+        """Which row each row repeats or contradicts, by its place; ids may have gaps."""
+        ids = self.rows("id")
+        return [None if of is None else ids.index(of) for of in self.rows("original_id")]
+
     def states(self) -> list[str]:
         """The state of every row, oldest first."""
         return self.rows("state")

