@@ -38,7 +38,7 @@ class _QuietHandler(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         path = getattr(self, "path", "-").partition("?")[0]
-        _log.debug("%s %s %s", getattr(self, "command", "-"), ascii(path), code)
+        _log.debug("%s %a %s", getattr(self, "command", "-"), path, code)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Drop the server's other lines: a malformed request line is quoted in them, token and all."""

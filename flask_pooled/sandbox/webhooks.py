@@ -145,7 +145,9 @@ class Courier:
 
     @url.setter
     def url(self, url: str | None) -> None:
-        self._url = url and check_webhook_url(url, allow_remote=self._allow_remote)
+        if url is not None:
+            url = check_webhook_url(url, allow_remote=self._allow_remote)
+        self._url = url
 
     def send(self, tenant: str, event: str, body: bytes) -> int:
         """Queue a webhook and return at once with its delivery number."""

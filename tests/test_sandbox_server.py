@@ -1,0 +1,175 @@
+"""The running sandbox: real HTTP, time that passes, silence about tokens, a clean stop."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request
+from urllib.request import urlopen
+
+import pytest
+from sandbox_parts import bearer
+from sandbox_parts import JWT_SECRET
+from sandbox_parts import Receiver
+from sandbox_parts import sandbox
+from sandbox_parts import token
+
+from flask_pooled.sandbox import RunningSandbox
+from flask_pooled.sandbox import SandboxError
+from flask_pooled.sandbox import serve_in_thread
+
+
+@pytest.fixture
+def running() -> Iterator[RunningSandbox]:
+    with serve_in_thread(jwt_secret=JWT_SECRET, fill_seconds=0.5) as running:
+        yield running
+
+
+def ask(url: str, body: object = None, **headers: str) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(url, data, {"Content-Type": "application/json", **headers})
+    with urlopen(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+def fresh() -> str:
+    return token(time.time())
+
+
+def test_it_answers_at_the_documented_addresses(running: RunningSandbox) -> None:
+    urls = [running.player_url(fresh()), running.demo_url(), running.admin_url()]
+    assert running.player_url("a&b") == f"{running.url}/?tenant=royal-casino&token=a%26b"
+    for url in urls:
+        with urlopen(url, timeout=5) as answer:
+            assert answer.status == 200
+            assert answer.headers["Server"] == "sandbox"
+
+
+def test_time_passes_by_itself_and_the_win_is_delivered(running: RunningSandbox) -> None:
+    given = fresh()
+    with Receiver() as receiver:
+        running.webhook_url = receiver.url
+        api = f"{running.url}/_play/royal-casino"
+        pools = ask(f"{api}/state", **bearer(given))["pools"]
+        ask(f"{api}/enter", {"pool": pools[0]["id"], "kind": "paid"}, **bearer(given))
+        deadline = time.monotonic() + 8
+        while len(receiver.received) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert running.wait_delivered()
+        entry, win = (json.loads(got.body) for got in receiver.received)
+    assert (entry["event"], win["event"]) == ("pool.entry", "pool.win")
+    assert win["winner_id"] == "player_abc123"
+    assert win["tenant_id"] == running.tenant_id
+    assert [attempt.status for attempt in running.deliveries()] == [200, 200]
+
+
+def test_the_handle_draws_and_expires(running: RunningSandbox) -> None:
+    given = fresh()
+    api = f"{running.url}/_play/royal-casino"
+    pools = ask(f"{api}/state", **bearer(given))["pools"]
+    for pool in pools[1:3]:
+        ask(f"{api}/enter", {"pool": pool["id"], "kind": "paid"}, **bearer(given))
+    assert running.draw(1_000, winner=None).winner_sub is None
+    running.expire(10_000)
+    assert running.wait_delivered()
+    assert [a.event for a in running.deliveries("royal-casino")] == [
+        "pool.refund",
+        "pool.entry",
+        "pool.entry",
+    ]
+
+
+def test_the_control_api_over_http(running: RunningSandbox) -> None:
+    state = ask(f"{running.url}/_control/state", **{"X-Sandbox-Key": running.key})
+    assert state["tenant_id"] == running.tenant_id
+    with pytest.raises(HTTPError) as caught:
+        ask(f"{running.url}/_control/state")
+    assert caught.value.code == 403
+    caught.value.close()
+
+
+def test_other_host_names_are_refused_over_http(running: RunningSandbox) -> None:
+    port = running.url.rpartition(":")[2]
+    for host in (f"evil.example:{port}", "127.0.0.1:1", ""):
+        with pytest.raises(HTTPError) as caught:
+            ask(f"{running.url}/_control/state", **{"X-Sandbox-Key": running.key, "Host": host})
+        assert caught.value.code in {400, 403}
+        caught.value.close()
+
+
+def test_no_token_and_no_key_reaches_a_log_or_the_terminal(
+    running: RunningSandbox, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    given = fresh()
+    for url in (
+        running.player_url(given),
+        running.player_url(given, "nowhere"),
+        running.admin_url(),
+    ):
+        try:
+            urlopen(url, timeout=5).close()
+        except HTTPError as error:
+            error.close()
+    port = int(running.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+        raw.sendall(f"GET /?token={given} nonsense HTTP/9.9\r\n\r\n".encode())
+        while raw.recv(4096):
+            pass
+    out, err = capfd.readouterr()
+    said = caplog.text + out + err
+    assert "GET '/' 200" in caplog.text
+    assert given not in said
+    assert running.key not in said
+
+
+def test_stopping_ends_the_server_and_its_threads() -> None:
+    before = set(threading.enumerate())
+    running = serve_in_thread()
+    running.stop()
+    running.stop()
+    assert {thread for thread in threading.enumerate() if thread.is_alive()} <= before
+    with pytest.raises(OSError, match="refused"):
+        urlopen(running.demo_url(), timeout=5)
+
+
+def test_a_taken_port_is_said(running: RunningSandbox) -> None:
+    port = int(running.url.rpartition(":")[2])
+    with pytest.raises(SandboxError, match=f"port {port} is taken"):
+        RunningSandbox(sandbox(), port=port)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "casino.example", "::", ""])
+def test_only_this_machine_is_served(host: str) -> None:
+    with pytest.raises(SandboxError, match="this machine only"):
+        RunningSandbox(sandbox(), host)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_ports_that_do_not_exist(port: int) -> None:
+    with pytest.raises(SandboxError, match="0 to 65535"):
+        RunningSandbox(sandbox(), port=port)
+
+
+def test_an_error_in_the_ticker_does_not_stop_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls: list[float] = []
+
+    def broken(self: object, now: float) -> None:
+        calls.append(now)
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("flask_pooled.sandbox.world.World.advance", broken)
+    with serve_in_thread():
+        deadline = time.monotonic() + 5
+        while len(calls) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert len(calls) >= 2
+    assert "trying again" in caplog.text
