@@ -14,10 +14,12 @@ from pathlib import Path
 from urllib.request import Request
 from urllib.request import urlopen
 
+import click
 import pytest
 from click.testing import CliRunner
 from click.testing import Result
 from sandbox_parts import JWT_SECRET
+from sandbox_parts import sandbox
 from sandbox_parts import WEBHOOK_SECRET
 
 from flask_pooled.cli import pooled
@@ -169,3 +171,16 @@ def test_wrong_secrets_are_named_and_not_shown(environment: dict[str, str], mess
     assert result.exit_code == 2
     assert message in result.stderr
     assert JWT_SECRET not in result.output
+
+
+def test_the_docs_name_every_option_and_every_route_of_the_control_api() -> None:
+    docs = (Path(__file__).parent.parent / "docs" / "sandbox.rst").read_text()
+    command = pooled.get_command(click.Context(pooled), "sandbox")
+    assert command is not None
+    options = {name for parameter in command.params for name in parameter.opts}
+    assert {name for name in options if f"`{name}`" not in docs} == set()
+    rules = [
+        rule.rule for rule in sandbox().url_map.iter_rules() if rule.rule.startswith("/_control")
+    ]
+    assert rules
+    assert {rule for rule in rules if f" {rule}`" not in docs} == set()
