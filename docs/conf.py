@@ -18,6 +18,7 @@ autodoc_preserve_defaults = True
 autoclass_content = "both"
 python_maximum_signature_line_length = 80
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 html_theme = "flask"
 html_title = f"Flask-Pooled {release}"
