@@ -295,8 +295,3 @@ def test_one_seed_repeats_a_whole_run() -> None:
 
     assert run(3) == run(3)
     assert run(3) != run(4)
-
-
-def test_an_unknown_tenant_is_named_with_those_that_are() -> None:
-    with pytest.raises(SandboxError, match="royal-casino, demo"):
-        made().world.expire("nowhere", "x", NOW)

@@ -55,8 +55,7 @@ def create_sandbox(
 ) -> Flask:
     """Make a sandbox for one tenant, with the tenant ``demo`` beside it.
 
-    Nothing runs yet: :func:`serve` and :func:`serve_in_thread` let time pass, or a test calls
-    ``sandbox_of(app).world.advance(now)``.
+    Nothing runs yet: :func:`serve` and :func:`serve_in_thread` answer requests and let time pass.
 
     :param jwt_secret: what the casino signs its tokens with.
     :param webhook_secret: what the sandbox signs its webhooks with.

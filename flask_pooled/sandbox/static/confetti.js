@@ -3,8 +3,18 @@
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 const COLOURS = ["#d9b25f", "#f0dca8", "#b98a2f", "#7b4fcb", "#63c7dd", "#f7f3ea"];
 
+// Paper still falling for the last win; the next sheet is not its business.
+let falling = 0;
+
+export function clear(canvas) {
+  falling += 1;
+  canvas.hidden = true;
+}
+
 export function celebrate(canvas, seconds = 4.5) {
   if (CALM.matches) return;
+  falling += 1;
+  const mine = falling;
   const scale = devicePixelRatio || 1;
   const width = (canvas.width = innerWidth * scale);
   const height = (canvas.height = innerHeight * scale);
@@ -21,6 +31,7 @@ export function celebrate(canvas, seconds = 4.5) {
   canvas.hidden = false;
   const began = performance.now();
   requestAnimationFrame(function frame(now) {
+    if (mine !== falling) return;
     const age = Math.max(0, (now - began) / 1000);
     paint.clearRect(0, 0, width, height);
     if (age > seconds) {

@@ -1,6 +1,6 @@
 // The two sheets over the page: how a pool ended, and how an open one is sealed.
 
-import { celebrate } from "./confetti.js";
+import { celebrate, clear } from "./confetti.js";
 import { verify } from "./verify.js";
 
 const byId = (id) => document.getElementById(id);
@@ -103,5 +103,8 @@ export function wireDialogs(onResultClosed) {
     // A click on the backdrop lands on the dialog itself.
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   }
-  byId("result").addEventListener("close", onResultClosed);
+  byId("result").addEventListener("close", () => {
+    clear(byId("confetti"));
+    onResultClosed();
+  });
 }
