@@ -28,6 +28,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import NoSuchModuleError
 
 from .errors import ConfigError
+from .inbox.bypass import watch_commits
 from .inbox.claimlock import ClaimLock
 from .inbox.database import Database
 from .inbox.database import is_memory
@@ -87,10 +88,7 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     key = settings.bind_key
     options = _engine_options(app, key)
     if options.get("isolation_level") == "AUTOCOMMIT":
-        raise ConfigError(
-            "the engine of db= runs with isolation_level AUTOCOMMIT, where no transaction can hold wallet and "
-            "event together: leave that option out of SQLALCHEMY_ENGINE_OPTIONS"
-        )
+        raise _autocommit()
     metadata = db.metadata
     if key is not None:
         metadata = db.metadatas.setdefault(
@@ -112,6 +110,7 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
             return engines[key]
 
     wallet = Database(casinos_engine, owned=False)
+    watch_commits()
 
     def our_engine() -> Engine:
         engine = wallet.engine
@@ -120,13 +119,17 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         ours = {name: options[name] for name in ("connect_args", "creator") if name in options}
         return open_engine(engine.url, engine_options=ours)
 
+    def check() -> None:
+        _check_memory(app, settings, wallet.engine.url)
+        _check_isolation(wallet.engine)
+
     return Home(
         tables=define_tables(metadata),
         # In memory there is one connection for all, and closing it would be the end of the casino's data.
         database=Database(our_engine, owned=True),
         wallet=wallet,
         join=join_db(app, db),
-        check=lambda: _check_memory(app, settings, wallet.engine.url),
+        check=check,
     )
 
 
@@ -135,6 +138,21 @@ def _engine_options(app: Flask, bind_key: str | None) -> Mapping[str, Any]:
         return app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
     bind = (app.config.get("SQLALCHEMY_BINDS") or {}).get(bind_key)
     return bind if isinstance(bind, Mapping) else {}
+
+
+def _autocommit() -> ConfigError:
+    return ConfigError(
+        "the engine of db= runs with isolation_level AUTOCOMMIT, where no transaction can hold wallet and event "
+        "together: leave that option out of SQLALCHEMY_ENGINE_OPTIONS and of SQLAlchemy(engine_options=...)"
+    )
+
+
+def _check_isolation(engine: Engine) -> None:
+    options = engine.get_execution_options()
+    # What create_engine() was given is nowhere to be seen but here.
+    given = getattr(engine.dialect, "_on_connect_isolation_level", None)
+    if "AUTOCOMMIT" in (options.get("isolation_level"), given):
+        raise _autocommit()
 
 
 def _check_memory(app: Flask, settings: Settings, url: URL) -> None:
@@ -158,6 +176,7 @@ def _home_of_its_own(app: Flask, settings: Settings, uri: str) -> Home:
             "the driver (Flask-Pooled[postgres])"
         ) from None
     tables = define_tables(MetaData())
+    watch_commits()
 
     def our_engine() -> Engine:
         engine = open_engine(url)

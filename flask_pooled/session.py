@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from sqlalchemy import event
 from sqlalchemy import TextClause
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import sessionmaker
@@ -173,8 +175,12 @@ def _joined(
     try:
         yield session
         session.finish()
-    finally:
-        session.close()
+    except BaseException:
+        # Where the transaction is gone, closing fails too, and must not hide what has failed first.
+        with suppress(SQLAlchemyError):
+            session.close()
+        raise
+    session.close()
 
 
 @dataclass(frozen=True, slots=True)

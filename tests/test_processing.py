@@ -250,24 +250,31 @@ def test_held_and_dead_are_never_worked_on(casino: Casino) -> None:
     assert casino.states() == ["dead", "done", "held"]
 
 
-def test_database_outage_is_no_attempt(casino: Casino) -> None:
-    locked = threading.Event()
+def test_database_outage_is_no_attempt(casino: Casino, backend: str) -> None:
+    fail = [True, True]
 
     @pool_win.connect_via(casino.app)
-    def meets_a_lock(app: Flask, session: Any, **extra: Any) -> None:
-        if not locked.is_set():
-            locked.set()
-            from sqlite3 import OperationalError
-
-            error = OperationalError("database is locked")
-            error.sqlite_errorcode = 5
-            raise error
+    def loses_the_database(app: Flask, session: Any, **extra: Any) -> None:
+        if not fail:
+            return
+        fail.pop()
+        if backend == "postgresql":
+            session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        else:
+            # A full disk.
+            pages = session.execute(text("PRAGMA page_count")).scalar()
+            session.execute(text(f"PRAGMA max_page_count = {pages}"))
+            session.execute(text("CREATE TABLE filler AS SELECT zeroblob(1000000)"))
 
     casino.post_all(win())
-    casino.drain()
-    assert casino.rows("state", "attempts") == [("pending", 0)]
-    casino.make_due()
+    for _ in range(2):
+        assert casino.drain() == 0
+        assert casino.rows("state", "attempts") == [("pending", 0)]
+        with casino.app.app_context():
+            casino.db.engine.dispose()
+        casino.make_due()
     assert casino.drain() == 1
+    assert casino.balance() == 100_000
 
 
 def test_mistake_in_sql_is_an_attempt(casino: Casino) -> None:

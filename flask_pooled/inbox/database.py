@@ -172,6 +172,12 @@ def is_outage(error: BaseException) -> bool:
     return _is_driver_outage(error)
 
 
+def is_busy(error: BaseException) -> bool:
+    """Whether somebody else held SQLite's lock for longer than one wanted to wait."""
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def _is_driver_outage(error: BaseException | None) -> bool:
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)

@@ -21,6 +21,7 @@ LARGEST_BUNDLE_REFUND = Decimal("1.50")
 
 #: What each reason says to a person.
 EXPLANATIONS = {
+    "bypass": "its receiver failed after it had committed by itself: look into the wallet first",
     "conflict": "it contradicts an event that was recorded before",
     "daily_limit": "the credits of the last day are above POOLED_HOLD_DAILY_OVER",
     "foreign_tenant": "its tenant_id is not POOLED_TENANT_ID",

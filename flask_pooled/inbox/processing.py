@@ -36,15 +36,19 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..errors import InboxError
 from ..errors import PayloadError
 from ..events import Event
 from ..events import parse_event
 from ..events import PoolRefund
 from ..settings import Settings
 from .audit import write_audit
+from .bypass import BypassError
+from .bypass import watching
 from .claimlock import ClaimLock
 from .database import begin_writing
 from .database import Database
+from .database import is_busy
 from .database import is_outage
 from .tables import Tables
 
@@ -216,6 +220,11 @@ class Processor:
                 if self._wallet is None
                 else self._work_within(self._wallet, claim)
             )
+        except BypassError as error:
+            self._hold(claim, error)
+            if isinstance(error.__cause__, Exception | None):
+                return False
+            raise error.__cause__ from None
         except BaseException as error:
             self._fail(claim, error)
             if isinstance(error, Exception):
@@ -231,18 +240,28 @@ class Processor:
         """Wallet code and the mark that it has run, in one transaction."""
         with wallet.engine.connect() as connection:
             begin_writing(connection)
-            row = self._take(connection, claim)
+            row = self._lock_pending(connection, claim)
             if row is None:
                 return None
             event = event_of(row)
-            receivers = self._handler.deliver(event, connection)
+            try:
+                with watching(connection):
+                    receivers = self._handler.deliver(event, connection)
+            except SQLAlchemyError as error:
+                if is_busy(error):
+                    # This transaction holds SQLite's only write lock: who waits for it in here waits for ever.
+                    raise InboxError(
+                        "a receiver found the database locked, most likely by its own event: it wrote on another "
+                        "connection to the same SQLite file. Write through session or db.session"
+                    ) from error
+                raise
             self._finish(connection, row, receivers)
             connection.commit()
             return event
 
     def _work_alone(self, claim: _Claim) -> Event | None:
         with self._database.read() as connection:
-            row = self._take(connection, claim)
+            row = self._lock_pending(connection, claim)
         if row is None:
             return None
         event = event_of(row)
@@ -251,7 +270,7 @@ class Processor:
             self._finish(connection, row, receivers)
         return event
 
-    def _take(self, connection: Connection, claim: _Claim) -> Row[Any] | None:
+    def _lock_pending(self, connection: Connection, claim: _Claim) -> Row[Any] | None:
         events = self._tables.event
         # No SKIP LOCKED here: on PostgreSQL another claim may hold this row for the moment in which it finds out
         # that the row is not due any more. Who really works on a row is skipped over when it is claimed.
@@ -273,6 +292,29 @@ class Processor:
             error=None,
         )
 
+    def _hold(self, claim: _Claim, error: BypassError) -> None:
+        """Put aside an event whose next attempt could pay again what the last one has committed."""
+        logger.critical("event %d is held: %s", claim.id, error, exc_info=error)
+        with self._database.write() as connection:
+            row = self._lock_pending(connection, claim)
+            if row is None:
+                return
+            trace = _trace(error)
+            self._update(
+                connection, row.id, state="held", reason="bypass", due_at=None, error=trace
+            )
+            write_audit(
+                connection,
+                self._tables,
+                row,
+                at=self._now(),
+                action="hold",
+                to_state="held",
+                reason=str(error),
+            )
+        with suppress(PayloadError):
+            self._handler.observe("held", event_of(row), "bypass")
+
     def _fail(self, claim: _Claim, error: BaseException) -> None:
         """Write down a failed attempt; a database that could not be reached does not count as one."""
         outage = is_outage(error)
@@ -285,15 +327,10 @@ class Processor:
             " for want of the database and is not counted" if outage else "",
             exc_info=error,
         )
-        events = self._tables.event
         died = None
         try:
             with self._database.write() as connection:
-                row = connection.execute(
-                    select(events)
-                    .where(events.c.id == claim.id, events.c.state == "pending")
-                    .with_for_update()
-                ).one_or_none()
+                row = self._lock_pending(connection, claim)
                 if row is None:
                     # The commit went through although its answer got lost.
                     return

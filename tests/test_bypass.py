@@ -1,0 +1,216 @@
+"""Wallet code that writes past its event's transaction: seen, and never tried a second time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from casino import Casino
+from casino import win
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import create_engine
+from sqlalchemy import text
+
+from flask_pooled import ConfigError
+from flask_pooled import event_held
+from flask_pooled import pool_win
+from flask_pooled import Pooled
+
+pytestmark = pytest.mark.both_databases
+
+Bypass = Callable[[Casino, Any], None]
+
+_INSERT = text("INSERT INTO ledger (player, cents, key) VALUES ('p', 1, 'past')")
+
+
+def _text_commit(casino: Casino, session: Any) -> None:
+    session.execute(_INSERT)
+    session.execute(text("COMMIT"))
+
+
+def _connection_commit(casino: Casino, session: Any) -> None:
+    session.execute(_INSERT)
+    session.connection().commit()
+
+
+def _driver_commit(casino: Casino, session: Any) -> None:
+    session.execute(_INSERT)
+    session.connection().connection.driver_connection.commit()
+
+
+def _text_rollback(casino: Casino, session: Any) -> None:
+    session.execute(_INSERT)
+    session.execute(text("ROLLBACK"))
+
+
+def _engine_begin(casino: Casino, session: Any) -> None:
+    with casino.db.engine.begin() as connection:
+        connection.execute(_INSERT)
+
+
+def _engine_commit(casino: Casino, session: Any) -> None:
+    with casino.db.engine.connect() as connection:
+        connection.execute(_INSERT)
+        connection.commit()
+
+
+def _own_engine(casino: Casino, session: Any) -> None:
+    options = casino.app.config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
+    engine = create_engine(casino.db.engine.url, **options)
+    with engine.begin() as connection:
+        connection.execute(_INSERT)
+    engine.dispose()
+
+
+def _autocommit_connection(casino: Casino, session: Any) -> None:
+    with casino.db.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(_INSERT)
+
+
+def _autocommit_engine(casino: Casino, session: Any) -> None:
+    engine = casino.db.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(_INSERT)
+
+
+_ENDS = [_text_commit, _connection_commit, _driver_commit, _text_rollback]
+_PASSES = [_engine_begin, _engine_commit, _own_engine, _autocommit_connection, _autocommit_engine]
+
+
+def _handle(casino: Casino, bypass: Bypass, error: type[BaseException] | None) -> list[Any]:
+    calls: list[Any] = []
+
+    @pool_win.connect_via(casino.app)
+    def receiver(app: Flask, session: Any, **extra: Any) -> None:
+        calls.append(1)
+        bypass(casino, session)
+        if error is not None:
+            raise error("after the commit")
+
+    casino.post_all(win())
+    try:
+        casino.drain()
+    except KeyboardInterrupt:
+        calls.append("interrupted")
+    casino.make_due()
+    casino.drain()
+    return calls
+
+
+@pytest.mark.parametrize("bypass", _ENDS)
+@pytest.mark.parametrize("error", [LookupError, KeyboardInterrupt])
+def test_failure_after_ending_the_transaction_is_held(
+    make_casino: Callable[..., Casino],
+    bypass: Bypass,
+    error: type[BaseException],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    casino = make_casino()
+    told: list[Any] = []
+    event_held.connect(lambda app, event, reason: told.append((event.winner_id, reason)))
+    calls = _handle(casino, bypass, error)
+    assert calls == ([1] if error is LookupError else [1, "interrupted"])
+    [(state, reason, trace)] = casino.rows("state", "reason", "error")
+    assert (state, reason) == ("held", "bypass")
+    assert "after the commit" in trace
+    assert told == [("player_abc123", "bypass")]
+    assert casino.sql("SELECT action, to_state FROM pooled_audit") == [("hold", "held")]
+    assert "look into the wallet" in caplog.text
+
+
+@pytest.mark.parametrize("bypass", _ENDS)
+def test_ending_the_transaction_is_held_even_without_a_failure(
+    make_casino: Callable[..., Casino], bypass: Bypass
+) -> None:
+    casino = make_casino()
+    assert _handle(casino, bypass, None) == [1]
+    assert casino.rows("state", "reason") == [("held", "bypass")]
+
+
+@pytest.mark.parametrize("bypass", _PASSES)
+def test_failure_after_a_commit_beside_the_transaction_is_held(
+    make_casino: Callable[..., Casino], backend: str, bypass: Bypass
+) -> None:
+    casino = make_casino(
+        SQLALCHEMY_ENGINE_OPTIONS={"connect_args": {"timeout": 0.1}} if backend == "sqlite" else {}
+    )
+    calls = _handle(casino, bypass, LookupError)
+    [(state, reason, attempts, error)] = casino.rows("state", "reason", "attempts", "error")
+    if backend == "postgresql":
+        assert (state, reason, casino.balance("p"), calls) == ("held", "bypass", 1, [1])
+    elif bypass in (_autocommit_connection, _autocommit_engine):
+        # It locked itself out before it could write, which cannot be seen from here.
+        assert (state, reason, casino.balance("p"), calls) == ("held", "bypass", 0, [1])
+    else:
+        # SQLite has one writer, which is the event: the receiver locks itself out, and that counts.
+        assert (state, attempts, casino.balance("p"), calls) == ("pending", 2, 0, [1, 1])
+        assert "its own event" in error
+
+
+def test_success_after_a_commit_beside_the_transaction_is_done_and_logged(
+    make_casino: Callable[..., Casino], backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if backend == "sqlite":
+        # There the commit would wait for the event's own lock.
+        return
+    casino = make_casino()
+    assert _handle(casino, _engine_begin, None) == [1]
+    assert casino.states() == ["done"]
+    assert "could have been paid twice" in caplog.text
+
+
+def test_failure_after_a_commit_to_another_database_is_tried_again(
+    make_casino: Callable[..., Casino], caplog: pytest.LogCaptureFixture
+) -> None:
+    casino = make_casino(SQLALCHEMY_BINDS={"other": "sqlite:///other.sqlite"})
+
+    def note_elsewhere(casino: Casino, session: Any) -> None:
+        with casino.db.engines["other"].begin() as connection:
+            connection.execute(text("CREATE TABLE IF NOT EXISTS note (id INTEGER)"))
+
+    assert _handle(casino, note_elsewhere, LookupError) == [1, 1]
+    assert casino.rows("state", "attempts") == [("pending", 2)]
+    assert "another database" in caplog.text
+
+
+def test_reading_beside_the_transaction_is_no_bypass(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino()
+
+    def read(casino: Casino, session: Any) -> None:
+        with casino.db.engine.connect() as connection:
+            connection.execute(text("SELECT count(*) FROM ledger"))
+
+    assert _handle(casino, read, LookupError) == [1, 1]
+    assert casino.states() == ["pending"]
+
+
+def test_commits_outside_of_events_are_nobodys_business(casino: Casino) -> None:
+    casino.sql("INSERT INTO ledger (player, cents, key) VALUES ('p', 1, 'k')")
+    casino.post_all(win())
+    assert casino.drain() == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"isolation_level": "AUTOCOMMIT"}, {"execution_options": {"isolation_level": "AUTOCOMMIT"}}],
+)
+@pytest.mark.parametrize("constructor", [True, False])
+def test_autocommit_engine_is_refused(
+    make_app: Callable[..., Flask],
+    wallet_uri: Any,
+    options: dict[str, Any],
+    constructor: bool,
+) -> None:
+    db = SQLAlchemy(engine_options=options) if constructor else SQLAlchemy()
+    more = {} if constructor else {"SQLALCHEMY_ENGINE_OPTIONS": options}
+    app = make_app(SQLALCHEMY_DATABASE_URI=wallet_uri, **more)
+
+    def start() -> None:
+        db.init_app(app)
+        Pooled(app, db=db)
+        app.test_client().get("/")
+
+    with pytest.raises(ConfigError, match="AUTOCOMMIT"):
+        start()
