@@ -106,8 +106,9 @@ class Pooled:
         return fn
 
     def token(self, player: Player | None = None, *, ttl: int | None = None) -> str:
-        """Mint a fresh token, see :func:`~flask_pooled.embed.mint`.
+        """Mint a fresh token with exactly the documented claims.
 
+        :param player: whose token; None asks the player loader.
         :param ttl: lifetime in seconds; None takes ``POOLED_TOKEN_TTL``.
         :raises TokenError: nobody is logged in, or no token can be made for the player.
         :raises ConfigError: there is neither a player nor a loader.
@@ -118,6 +119,7 @@ class Pooled:
     def url(self, player: Player | None = None) -> str:
         """The game's address with a fresh token, for WebViews; also the template global ``pooled_url``.
 
+        :param player: whose game; None asks the player loader.
         :raises TokenError: nobody is logged in, or no token can be made for the player.
         :raises ConfigError: there is neither a player nor a loader.
         """
@@ -134,8 +136,20 @@ class Pooled:
         title: str = "Prize Pools",
         **attrs: object,
     ) -> Markup:
-        """The game's iframe, see :func:`~flask_pooled.embed.render_iframe`; also the template global
-        ``pooled_iframe``.
+        """The game's iframe with a fresh token; also the template global ``pooled_iframe``.
+
+        Nobody logged in: the template ``pooled/anonymous.html``. A player for whom no token can be made: in debug
+        the error, in production the template ``pooled/unavailable.html`` and a logged error.
+
+        :param player: whose game; None asks the player loader.
+        :param refresh: keep the token fresh while the page is open; comes in a later version.
+        :param width: the ``width`` attribute.
+        :param height: the ``height`` attribute.
+        :param title: the frame's accessible name.
+        :param attrs: further attributes: ``class_`` is written as ``class``, ``data_x`` as ``data-x``.
+        :raises ConfigError: there is neither a player nor a loader.
+        :raises TokenError: in debug, no token can be made for the player.
+        :raises ValueError: an attribute is no name, is given twice or would run script.
         """
         state = _current_state()
         return embed.render_iframe(

@@ -23,7 +23,7 @@ logger = logging.getLogger("flask_pooled")
 SIGNATURE_HEADER = "X-Pooled-Signature"
 
 #: Every method is answered by us, and in JSON.
-METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE")
+METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
 def receive() -> Response:

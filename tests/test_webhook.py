@@ -98,7 +98,7 @@ def test_chunked_body_beyond_the_limit_is_413(casino: Casino) -> None:
     assert (answer.status_code, answer.is_json) == (413, True)
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"])
 def test_other_methods_are_405_in_json(casino: Casino, method: str) -> None:
     answer = casino.client.open("/pooled/webhook", method=method)
     assert (answer.status_code, answer.headers["Allow"], answer.mimetype) == (
