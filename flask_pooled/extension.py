@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 from typing import TypeVar
 
@@ -17,12 +18,17 @@ from . import embed
 from . import talisman as talismans
 from .databases import find_home
 from .dispatch.base import Dispatcher
+from .dispatch.celery_tasks import CeleryDispatcher
+from .dispatch.held import HeldObservers
 from .dispatch.inline import InlineDispatcher
 from .dispatch.thread import ThreadDispatcher
+from .dispatch.worker import WorkerDispatcher
 from .embed import PlayerLoader
 from .errors import ConfigError
 from .handoff import Handoff
 from .inbox.delivery import Recorded
+from .inbox.heartbeat import Heartbeat
+from .inbox.heartbeat import Workers
 from .inbox.inbox import Inbox
 from .inbox.processing import Processor
 from .inbox.store import Store
@@ -84,10 +90,12 @@ class Pooled:
             home.database, home.tables, settings, handoff, wallet=home.wallet, lock=home.lock
         )
         inbox = Inbox(Store(home.database, home.tables, settings), processor)
+        workers = Workers(home.database, home.tables, settings.tenant)
         state = State(
             settings=settings,
             inbox=inbox,
-            dispatcher=_dispatcher(app, settings, inbox, handoff),
+            workers=workers,
+            dispatcher=_dispatcher(app, settings, inbox, handoff, workers),
             unsigned=Unsigned(),
             find_loader=lambda: self._loader,
         )
@@ -173,7 +181,9 @@ class Pooled:
         return _current_state().inbox.run(limit)
 
     def stats(self) -> dict[str, Any]:
-        """How the inbox stands: events by state, age of the oldest pending one in seconds, requests refused."""
+        """How the inbox stands: events by state, age of the oldest pending one in seconds, requests refused, and the
+        workers that were seen lately, each with its age in seconds.
+        """
         state = _current_state()
         oldest = state.inbox.store.oldest_pending()
         return {
@@ -184,6 +194,7 @@ class Pooled:
                 None if oldest is None else max(state.inbox.clock() - oldest / 1000, 0.0)
             ),
             "unsigned_refused": state.unsigned.count,
+            "workers": [asdict(worker) for worker in state.workers.seen()],
         }
 
 
@@ -191,17 +202,31 @@ def _current_state() -> State:
     return state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
 
 
-def _dispatcher(app: Flask, settings: Settings, inbox: Inbox, handoff: Handoff) -> Dispatcher:
+def _dispatcher(
+    app: Flask, settings: Settings, inbox: Inbox, handoff: Handoff, workers: Workers
+) -> Dispatcher:
     def tell_held(recorded: Recorded) -> None:
         if recorded.event is not None:
             handoff.observe("held", recorded.event, recorded.reason)
 
+    def enabled() -> bool:
+        # A test that asserts what is pending wants nobody to work behind its back.
+        return not app.testing
+
     if settings.dispatch == "inline":
         return InlineDispatcher(inbox.run, tell_held)
+    held = HeldObservers(tell_held, enabled=enabled)
+    if settings.dispatch == "worker":
+        return WorkerDispatcher(held)
+    heartbeat = Heartbeat(workers, settings.dispatch)
     if settings.dispatch == "thread":
-        return ThreadDispatcher(inbox.run, tell_held, enabled=lambda: not app.testing)
-    raise ConfigError(
-        f"POOLED_DISPATCH: {settings.dispatch!r} comes in a later version, set it to 'thread' or 'inline'"
+        return ThreadDispatcher(inbox.run, held, heartbeat, enabled=enabled)
+    return CeleryDispatcher(
+        inbox.run,
+        held,
+        heartbeat,
+        enabled=enabled,
+        find=lambda: app.extensions.get("celery"),
     )
 
 

@@ -10,6 +10,7 @@ from flask import Flask
 from .dispatch.base import Dispatcher
 from .embed import PlayerLoader
 from .errors import ConfigError
+from .inbox.heartbeat import Workers
 from .inbox.inbox import Inbox
 from .settings import Settings
 from .unsigned import Unsigned
@@ -21,6 +22,7 @@ class State:
 
     settings: Settings
     inbox: Inbox
+    workers: Workers
     dispatcher: Dispatcher
     unsigned: Unsigned
     #: The player loader may be given before or after ``init_app``, so it is looked up when needed.

@@ -18,8 +18,10 @@ from flask import Flask
 
 from flask_pooled import event_held
 from flask_pooled import pool_win
+from flask_pooled.dispatch.held import HeldObservers
 from flask_pooled.dispatch.thread import ThreadDispatcher
 from flask_pooled.inbox.delivery import accept
+from flask_pooled.inbox.heartbeat import Heartbeat
 
 
 def _eventually(condition: Callable[[], object]) -> None:
@@ -167,14 +169,23 @@ def test_preforking_server(serving: Casino) -> None:
     assert _threads() == []
 
 
-def test_starts_anew_after_a_fork() -> None:
+def _dispatcher(casino: Casino, run: Callable[[int], int]) -> ThreadDispatcher:
+    return ThreadDispatcher(
+        run,
+        HeldObservers(lambda recorded: None, enabled=lambda: True),
+        Heartbeat(casino.state.workers, "thread"),
+        enabled=lambda: True,
+    )
+
+
+def test_starts_anew_after_a_fork(casino: Casino) -> None:
     runs: list[int] = []
 
-    def run() -> int:
+    def run(limit: int) -> int:
         runs.append(os.getpid())
         return 0
 
-    dispatcher = ThreadDispatcher(run, lambda recorded: None, enabled=lambda: True)
+    dispatcher = _dispatcher(casino, run)
     dispatcher.start()
     _eventually(lambda: runs)
 
@@ -186,8 +197,8 @@ def test_starts_anew_after_a_fork() -> None:
     dispatcher.close()
 
 
-def test_close_without_start() -> None:
-    dispatcher = ThreadDispatcher(lambda: 0, lambda recorded: None, enabled=lambda: True)
+def test_close_without_start(casino: Casino) -> None:
+    dispatcher = _dispatcher(casino, lambda limit: 0)
     dispatcher.close()
     dispatcher.start()
     dispatcher.start()

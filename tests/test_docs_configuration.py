@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 from doc_pages import Page
-from flask import Flask
 
 from flask_pooled import ConfigError
-from flask_pooled import Pooled
 from flask_pooled.settings import KEYS
 from flask_pooled.settings import Settings
 
@@ -84,15 +82,6 @@ def test_the_choices_and_the_bounds_are_those_of_the_code(name: str) -> None:
         assert [refused(value) for value in (low - 1, low, high, high + 1)] == [
             *(True, False, False, True)
         ]
-
-
-@pytest.mark.parametrize("dispatch", ["worker", "celery"])
-def test_a_dispatcher_of_a_later_version_is_refused(dispatch: str) -> None:
-    assert f'``"{dispatch}"``' in DOCUMENTED["POOLED_DISPATCH"][2]
-    app = Flask(__name__)
-    app.config.update(BASE, POOLED_DISPATCH=dispatch)
-    with pytest.raises(ConfigError, match="later version"):
-        Pooled(app)
 
 
 def test_errors_read_as_shown() -> None:

@@ -7,19 +7,17 @@ a second, woken or not.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
-import queue
-import random
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from ..inbox.delivery import Recorded
+from ..inbox.heartbeat import Heartbeat
+from .held import HeldObservers
+from .poll import jittered
+from .poll import Look
 
-logger = logging.getLogger("flask_pooled")
-
-#: Between two looks that nobody asked for, seconds; jitter keeps processes from looking all at once.
+#: Between two looks that nobody asked for, seconds.
 _PAUSE = 1.0
 
 #: How long the end of the process waits for the event that is being handled, seconds.
@@ -29,21 +27,24 @@ _PATIENCE = 5.0
 class ThreadDispatcher:
     """Works in a thread of this process.
 
-    :param run: works on what is due.
-    :param tell_held: tells the observers of a held event.
+    :param run: works on what is due, on that many events at most; returns how many were done.
+    :param held: tells the observers of held events.
+    :param heartbeat: says that this process works.
     :param enabled: whether a thread may be started at all; without one, ``drain()`` does the work.
     """
 
     def __init__(
         self,
-        run: Callable[[], int],
-        tell_held: Callable[[Recorded], None],
+        run: Callable[[int], int],
+        held: HeldObservers,
+        heartbeat: Heartbeat,
         *,
         enabled: Callable[[], bool],
     ) -> None:
-        self._run = run
-        self._tell_held = tell_held
+        self._held = held
+        self._heartbeat = heartbeat
         self._enabled = enabled
+        self._look = Look(run, stopping=lambda: self._stopping.is_set())
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
@@ -52,7 +53,6 @@ class ThreadDispatcher:
     def _fresh(self) -> None:
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._held: queue.SimpleQueue[Recorded] = queue.SimpleQueue()
 
     def start(self) -> None:
         """Start the thread, if this process has none yet."""
@@ -61,7 +61,7 @@ class ThreadDispatcher:
         with self._lock:
             if self._running():
                 return
-            # A fork copies no threads, and may have copied an event or a queue in the middle of a change.
+            # A fork copies no threads, and may have copied an event in the middle of a change.
             self._fresh()
             self._pid = os.getpid()
             self._thread = threading.Thread(target=self._work, name="flask-pooled", daemon=True)
@@ -70,16 +70,12 @@ class ThreadDispatcher:
 
     def recorded(self, recorded: Recorded) -> None:
         """Wake the thread."""
-        if not self._running():
-            if recorded.state == "held":
-                self._tell_held(recorded)
-            return
-        if recorded.state == "held":
-            self._held.put(recorded)
+        self._held.recorded(recorded)
         self._wake.set()
 
     def close(self) -> None:
         """Stop after the event that is being handled, or leave it to the next process."""
+        self._held.close()
         thread = self._thread
         if thread is None or self._pid != os.getpid():
             return
@@ -94,25 +90,10 @@ class ThreadDispatcher:
         return thread is not None and self._pid == os.getpid() and thread.is_alive()
 
     def _work(self) -> None:
-        failing = False
         while not self._stopping.is_set():
-            self._tell_all_held()
-            try:
-                self._run()
-                failing = False
-            except BaseException:
-                # Whatever it is, the next look must come: nobody else does this work in this process.
-                if not failing:
-                    logger.exception(
-                        "pending events could not be worked on; trying again every second"
-                    )
-                failing = True
-            # Not a secret: spreads the looks of many processes.
-            self._wake.wait(_PAUSE * random.uniform(0.8, 1.2))  # noqa: S311
-            self._wake.clear()
-        self._tell_all_held()
-
-    def _tell_all_held(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._tell_held(self._held.get_nowait())
+            again = self._look()
+            self._heartbeat.beat()
+            if not again:
+                self._wake.wait(jittered(_PAUSE))
+                self._wake.clear()
+        self._heartbeat.close()
