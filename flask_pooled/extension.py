@@ -22,6 +22,7 @@ from .dispatch.thread import ThreadDispatcher
 from .embed import PlayerLoader
 from .errors import ConfigError
 from .handoff import Handoff
+from .inbox.decisions import Decisions
 from .inbox.delivery import Recorded
 from .inbox.inbox import Inbox
 from .inbox.processing import Processor
@@ -83,7 +84,8 @@ class Pooled:
         processor = Processor(
             home.database, home.tables, settings, handoff, wallet=home.wallet, lock=home.lock
         )
-        inbox = Inbox(Store(home.database, home.tables, settings), processor)
+        place = (home.database, home.tables, settings)
+        inbox = Inbox(Store(*place), processor, Decisions(*place))
         state = State(
             settings=settings,
             inbox=inbox,
