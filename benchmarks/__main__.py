@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 import statistics
 
@@ -14,7 +15,8 @@ def main() -> None:
     """Measure every row and print it."""
     print(f"Python {platform.python_version()} on {platform.machine()}, medians of paired rounds\n")
     print(f"{'measured':<44}{'baseline':<34}{'us':>8}{'base us':>9}{'ratio':>7}")
-    for name, baseline_name, work, baseline in (*page.rows(), *webhook.rows()):
+    rows = itertools.chain(page.rows(), webhook.rows())
+    for name, baseline_name, work, baseline in rows:
         pairs = compare(work, baseline)
         micros = [statistics.median(side) * 1e6 for side in zip(*pairs, strict=True)]
         ratio = statistics.median(ours / theirs for ours, theirs in pairs)

@@ -90,6 +90,8 @@ class PoolWin(_PoolEvent):
     entry_count: int | None = None
     #: How the seed matches its commitment: ``"text"``, ``"hex"`` or ``None`` for not at all.
     fairness: str | None = None
+    #: Set by the inbox on a win that contradicts another of its pool and that a person released all the same.
+    variant: str | None = None
 
     @property
     def player_id(self) -> str:
@@ -110,12 +112,16 @@ class PoolWin(_PoolEvent):
 
     @property
     def identity(self) -> tuple[str | int | None, ...]:
-        return (self.event, self.tenant_id, self.pool_id)
+        return (self.event, self.tenant_id, self.pool_id, *_if_set(self.variant))
 
     @property
     def idempotency_key(self) -> str:
         """ASCII, at most 80 characters, the same on every re-delivery and machine."""
         return self._key(self.event) or ""
+
+
+def _if_set(value: str | None) -> tuple[str, ...]:
+    return () if value is None else (value,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +173,8 @@ class PoolEntry(_PoolEvent):
     tx_id: str
     slots_filled: int | None = None
     slots_total: int | None = None
+    #: As on a win.
+    variant: str | None = None
 
     @property
     def player_id(self) -> str:
@@ -180,7 +188,8 @@ class PoolEntry(_PoolEvent):
 
     @property
     def identity(self) -> tuple[str | int | None, ...]:
-        return (self.event, self.tenant_id, self.pool_id, self.tx_id, self.slots_filled)
+        ids = (self.event, self.tenant_id, self.pool_id)
+        return (*ids, self.tx_id, self.slots_filled, *_if_set(self.variant))
 
     @property
     def idempotency_key(self) -> str:

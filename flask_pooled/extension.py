@@ -26,6 +26,7 @@ from .dispatch.worker import WorkerDispatcher
 from .embed import PlayerLoader
 from .errors import ConfigError
 from .handoff import Handoff
+from .inbox.decisions import Decisions
 from .inbox.delivery import Recorded
 from .inbox.heartbeat import Heartbeat
 from .inbox.heartbeat import Workers
@@ -89,7 +90,8 @@ class Pooled:
         processor = Processor(
             home.database, home.tables, settings, handoff, wallet=home.wallet, lock=home.lock
         )
-        inbox = Inbox(Store(home.database, home.tables, settings), processor)
+        place = (home.database, home.tables, settings)
+        inbox = Inbox(Store(*place), processor, Decisions(*place))
         workers = Workers(home.database, home.tables, settings.tenant)
         state = State(
             settings=settings,

@@ -60,9 +60,10 @@ class JoinedSession(Session):
 
     def visit(self) -> None:
         """Be used in the app context that is current, which may be nested in the one that it belongs to."""
-        if not self._at_home():
-            # What is written up to here was written outside of the nested context.
+        if not self._at_home() and (self.new or self.dirty or self.deleted):
+            # What is there by now was written outside of the nested context.
             self.flush()
+            self._written_at_home = True
 
     def get_bind(self, *args: Any, **kwargs: Any) -> Engine | Connection:
         bind = super().get_bind(*args, **kwargs)

@@ -59,7 +59,8 @@ def _record(state: State, body: bytes) -> Response:
             exc_info=True,
         )
         return _answer(503, error="The event could not be recorded, send it again")
-    state.dispatcher.recorded(recorded)
+    for each in (recorded, *recorded.promoted):
+        state.dispatcher.recorded(each)
     if recorded.state == "rejected":
         return _answer(400, error="The body is not an event. It was kept for a person to look at")
     return _answer(200, received=True)

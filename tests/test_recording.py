@@ -149,6 +149,17 @@ def test_credits_of_a_day_above_the_limit_wait(make_casino: Callable[..., Casino
     ]
 
 
+def test_promotion_into_the_daily_limit_is_told(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino(POOLED_HOLD_DAILY_OVER=1)
+    told: list[Any] = []
+    event_held.connect(lambda app, event, reason: told.append((event.kind, reason)))
+    casino.post_all(refund(), refund(), entry(slots_filled=1))
+    told.clear()
+    casino.post_all(entry(slots_filled=2))
+    assert casino.rows("state", "reason")[1] == ("held", "daily_limit")
+    assert told == [("pool.refund", "daily_limit")]
+
+
 def test_daily_limit_looks_back_one_day(make_casino: Callable[..., Casino]) -> None:
     casino = make_casino(POOLED_HOLD_DAILY_OVER=1500)
     hour = 3_600_000

@@ -14,6 +14,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as CasinoSession
 from sqlalchemy import text
+from sqlalchemy.orm import registry
 from sqlalchemy.orm import Session
 
 from flask_pooled import pool_win
@@ -29,6 +30,26 @@ Wallet = Callable[[Casino, Any, Any], None]
 
 def _write(casino: Casino, session: Any, key: str = "key") -> None:
     session.execute(casino.ledger.insert().values(player="p", cents=1, key=key))
+
+
+def _line(casino: Casino, key: str = "key") -> object:
+    """A mapped object that is a line of the ledger."""
+    line = type("Line", (), {})
+    registry().map_imperatively(line, casino.ledger)
+    made: Any = line()
+    made.player, made.cents, made.key = "p", 1, key
+    return made
+
+
+def _mapped_object(casino: Casino, event: Any, session: Any) -> None:
+    session.add(_line(casino))
+
+
+def _mapped_object_and_a_nested_context(casino: Casino, event: Any, session: Any) -> None:
+    session.add(_line(casino))
+    with casino.app.app_context():
+        casino.db.session.execute(text("SELECT 1"))
+        casino.db.session.commit()
 
 
 def _session_commit(casino: Casino, event: Any, session: Any) -> None:
@@ -137,6 +158,8 @@ def _two_contexts(casino: Casino, event: Any, session: Any) -> None:
 
 
 _SHAPES: list[Wallet] = [
+    _mapped_object,
+    _mapped_object_and_a_nested_context,
     _session_commit,
     _no_commit,
     _db_session_commits,
@@ -211,6 +234,17 @@ def _closed_after_a_textual_insert(casino: Casino, event: Any, session: Any) -> 
     session.close()
 
 
+def _unflushed_and_rolled_back_by_a_helper(casino: Casino, event: Any, session: Any) -> None:
+    session.add(_line(casino))
+    with casino.app.app_context():
+        casino.db.session.rollback()
+
+
+def _closed_unflushed(casino: Casino, event: Any, session: Any) -> None:
+    session.add(_line(casino))
+    session.close()
+
+
 def _rolled_back_by_a_helper(casino: Casino, event: Any, session: Any) -> None:
     _write(casino, session)
     with casino.app.app_context():
@@ -226,6 +260,8 @@ def _rolled_back_by_a_helper(casino: Casino, event: Any, session: Any) -> None:
         _closed_after_an_inner_savepoint,
         _closed_after_a_textual_insert,
         _rolled_back_by_a_helper,
+        _unflushed_and_rolled_back_by_a_helper,
+        _closed_unflushed,
     ],
 )
 def test_lost_work_is_a_failure_and_never_done(

@@ -7,6 +7,8 @@ from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.engine import Connection
 
+from ..money import to_cents
+from ..settings import Settings
 from .tables import Tables
 from .upsert import insert_for
 
@@ -20,17 +22,15 @@ class Credits:
     limit. Without a limit nothing is counted and nothing locked.
 
     :param at: now, milliseconds since the epoch.
-    :param limit: cents a day, or ``None``.
     """
 
-    def __init__(
-        self, connection: Connection, tables: Tables, tenant: str, at: int, limit: int | None
-    ) -> None:
+    def __init__(self, connection: Connection, tables: Tables, settings: Settings, at: int) -> None:
         self._connection = connection
         self._table = tables.credit
-        self._tenant = tenant
+        self._tenant = settings.tenant
         self._hour = at // _HOUR
-        self._limit = limit
+        limit = settings.hold_daily_over
+        self._limit = None if limit is None else to_cents(limit)
         self._spent: int | None = None
 
     def allows(self, cents: int) -> bool:

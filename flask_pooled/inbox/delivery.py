@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.engine import Row
 
 from ..errors import PayloadError
 from ..events import Event
 from ..events import parse_event
+from ..events import PoolEntry
+from ..events import PoolRefund
+from ..events import PoolWin
 from .identity import new_receipt
 
 
@@ -65,3 +72,19 @@ class Recorded:
     new: bool = True
     #: Something a person should hear of, for the log.
     alarm: str | None = None
+    #: Refunds that waited for the room that this entry makes.
+    promoted: tuple[Recorded, ...] = ()
+
+
+def event_of(row: Row[Any]) -> Event:
+    """The event that a row holds, with what the inbox decided about it.
+
+    :raises PayloadError: the body cannot be parsed any more.
+    """
+    event = parse_event(row.body)
+    if isinstance(event, PoolRefund) and row.ordinal is not None:
+        return event.with_ordinal(row.ordinal)
+    if isinstance(event, PoolWin | PoolEntry) and row.original_id is not None:
+        # It has the identity of the event that it contradicts, and needs an idempotency key of its own.
+        return replace(event, variant=row.content.hex())
+    return event

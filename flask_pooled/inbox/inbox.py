@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .decisions import Decisions
 from .delivery import accept
 from .delivery import Recorded
 from .holds import EXPLANATIONS
@@ -22,6 +23,8 @@ class Inbox:
 
     store: Store
     processor: Processor
+    #: Where a person releases, discards and retries.
+    decisions: Decisions
     #: Seconds since the epoch.
     clock: Callable[[], float] = time.time
 
@@ -31,7 +34,8 @@ class Inbox:
         :raises sqlalchemy.exc.SQLAlchemyError: it could not be written; do not acknowledge it.
         """
         recorded = self.store.record([accept(body, int(self.clock() * 1000))])[0]
-        _log(recorded)
+        for each in (recorded, *recorded.promoted):
+            _log(each)
         return recorded
 
     def run(self, limit: int | None = None) -> int:

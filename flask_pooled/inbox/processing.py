@@ -39,8 +39,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import InboxError
 from ..errors import PayloadError
 from ..events import Event
-from ..events import parse_event
-from ..events import PoolRefund
 from ..settings import Settings
 from .audit import write_audit
 from .bypass import BypassError
@@ -50,6 +48,7 @@ from .database import begin_writing
 from .database import Database
 from .database import is_busy
 from .database import is_outage
+from .delivery import event_of
 from .tables import Tables
 
 logger = logging.getLogger("flask_pooled")
@@ -384,17 +383,6 @@ class Processor:
     def _update(self, connection: Connection, row_id: int, **values: object) -> None:
         events = self._tables.event
         connection.execute(update(events).where(events.c.id == row_id).values(**values))
-
-
-def event_of(row: Row[Any]) -> Event:
-    """The event that a row holds, with the ordinal that the inbox gave it.
-
-    :raises PayloadError: the body cannot be parsed any more.
-    """
-    event = parse_event(row.body)
-    if isinstance(event, PoolRefund) and row.ordinal is not None:
-        return event.with_ordinal(row.ordinal)
-    return event
 
 
 def _trace(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy import Table
@@ -23,9 +24,10 @@ from sqlalchemy.engine import Row
 from ..events import PoolEntry
 from ..events import PoolRefund
 from ..events import PoolWin
-from ..money import from_cents
 from .audit import write_audit
 from .credits import Credits
+from .delivery import event_of
+from .delivery import Recorded
 from .delivery import Verdict
 from .identity import account_key
 from .identity import event_identity
@@ -124,57 +126,61 @@ class Books:
         self._update(self._tables.pool, key, surplus_alarm_at=self._at)
         return True
 
-    def note_paid(self, refund: PoolRefund) -> None:
-        """Count a refund that will be paid."""
+    def note_paid(self, refund: PoolRefund) -> int:
+        """Count a refund that will be paid, and say which one of its account it is."""
         key = account_key(self._tenant, refund)
         self._accounts[key].paid += 1
         self._update(self._tables.account, key, paid=self._accounts[key].paid)
+        return self._accounts[key].paid
 
-    def note_entry(self, entry: PoolEntry) -> None:
-        """Count an entry; where that makes room, the oldest refund that waits for it becomes due."""
+    def note_entry(self, entry: PoolEntry) -> tuple[Recorded, ...]:
+        """Count an entry; where that makes room, the oldest refund that waits for it becomes due.
+
+        :returns: that refund.
+        """
         key = account_key(self._tenant, entry)
         account = self._accounts[key]
         account.entries += 1
         self._update(self._tables.account, key, entries=account.entries)
-        if account.paid < account.entries:
-            self._promote(key, account)
+        return self._promote(key, account) if account.paid < account.entries else ()
 
-    def _promote(self, key: bytes, account: _Account) -> None:
+    def _promote(self, key: bytes, account: _Account) -> tuple[Recorded, ...]:
         events = self._tables.event
         waiting = self._connection.execute(
-            select(events).where(events.c.waits_on == key).order_by(events.c.id).limit(1)
+            select(events)
+            .where(events.c.waits_on == key)
+            .order_by(events.c.id)
+            .limit(1)
+            .with_for_update()
         ).one_or_none()
         if waiting is None:
-            return
+            return ()
+        refund = cast(PoolRefund, event_of(waiting))
+        values: dict[str, Any] = {"waits_on": None}
         if self._credits.allows(waiting.cents):
-            state, reason, ordinal, due = "pending", None, account.paid + 1, self._at
-            account.paid += 1
-            self._update(self._tables.account, key, paid=account.paid)
             self._credits.add(waiting.cents)
-            identity = event_identity(self._tenant, _refund_of(waiting).with_ordinal(ordinal))
+            refund = refund.with_ordinal(self.note_paid(refund))
+            values |= {
+                "state": "pending",
+                "reason": None,
+                "due_at": self._at,
+                "ordinal": refund.ordinal,
+                "identity": event_identity(self._tenant, refund),
+            }
         else:
-            state, reason, ordinal, due, identity = "held", "daily_limit", None, None, None
-        self._connection.execute(
-            update(events)
-            .where(events.c.id == waiting.id)
-            .values(
-                state=state,
-                reason=reason,
-                ordinal=ordinal,
-                due_at=due,
-                identity=identity,
-                waits_on=None,
-            )
-        )
+            values |= {"state": "held", "reason": "daily_limit"}
+        self._connection.execute(update(events).where(events.c.id == waiting.id).values(**values))
         write_audit(
             self._connection,
             self._tables,
             waiting,
             at=self._at,
             action="promote",
-            to_state=state,
-            reason=reason or "an entry made room",
+            to_state=values["state"],
+            reason=values["reason"] or "an entry made room",
         )
+        alarm = values["reason"]
+        return (Recorded(waiting.id, values["state"], alarm, refund, new=False, alarm=alarm),)
 
     def _pool_key(self, event: PoolEvent) -> bytes:
         return pool_key(self._tenant, event.tenant_id, event.pool_id)
@@ -192,16 +198,3 @@ class Books:
 
     def _update(self, table: Table, key: bytes, **values: object) -> None:
         self._connection.execute(update(table).where(table.c.key == key).values(**values))
-
-
-def _refund_of(row: Row[Any]) -> PoolRefund:
-    # Enough of the refund to say which one it is; the body is parsed when it is paid.
-    return PoolRefund(
-        event="pool.refund",
-        tenant_id=row.tenant_id,
-        pool_id=row.pool_id,
-        pool_size=row.pool_size,
-        user_id=row.player_id,
-        entry_type=row.entry_type,
-        refund_amount=from_cents(row.cents),
-    )

@@ -14,8 +14,6 @@ from ..events import Event
 from ..events import PoolEntry
 from ..events import PoolRefund
 from ..events import PoolWin
-from ..events import UnknownEvent
-from ..money import to_cents
 from ..settings import Settings
 from .credits import Credits
 from .database import Database
@@ -92,10 +90,7 @@ class _Recording:
         self._tables = tables
         self._settings = settings
         at = max(delivery.received_at for delivery in deliveries)
-        limit = settings.hold_daily_over
-        self._credits = Credits(
-            connection, tables, settings.tenant, at, None if limit is None else to_cents(limit)
-        )
+        self._credits = Credits(connection, tables, settings, at)
         self._books = Books(connection, tables, settings.tenant, self._credits, at)
         self._books.lock(
             delivery.event
@@ -111,6 +106,9 @@ class _Recording:
         row_id = self._insert(delivery, event, verdict, identity=self._identity(event, verdict))
         if row_id is None:
             return self._repeat(delivery, event)
+        if isinstance(event, PoolEntry) and verdict.state == "pending":
+            promoted = self._books.note_entry(event)
+            return Recorded(row_id, verdict.state, event=event, promoted=promoted)
         alarm = self._enter(event, verdict)
         return Recorded(row_id, verdict.state, verdict.reason, event, alarm=alarm)
 
@@ -135,11 +133,8 @@ class _Recording:
 
     def _enter(self, event: Event, verdict: Verdict) -> str | None:
         """Enter a row that was just written in the books; returns an alarm."""
-        if isinstance(event, UnknownEvent) or is_foreign(event, self._settings):
+        if not isinstance(event, PoolWin | PoolRefund) or is_foreign(event, self._settings):
             return verdict.reason
-        if isinstance(event, PoolEntry):
-            self._books.note_entry(event)
-            return None
         self._books.note_outcome(event)
         if verdict.state == "pending":
             self._credits.add(event.cents)
@@ -172,7 +167,6 @@ class _Recording:
         else:
             told = self._find(
                 table.c.original_id == original.id,
-                table.c.reason == "conflict",
                 table.c.content == content,
             )
             # The same contradiction again is news to nobody.

@@ -1,0 +1,203 @@
+"""What a person decides about events that the inbox did not pay: release, discard, retry.
+
+Every decision says who made it and why, and stays in the audit trail.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from typing import cast
+
+from sqlalchemy import select
+from sqlalchemy import update
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Row
+
+from ..errors import InboxError
+from ..events import Event
+from ..events import PoolEntry
+from ..events import PoolRefund
+from ..events import PoolWin
+from ..settings import Settings
+from .audit import write_audit
+from .credits import Credits
+from .database import Database
+from .delivery import event_of
+from .delivery import Recorded
+from .identity import event_identity
+from .refunds import Books
+from .refunds import PoolEvent
+from .tables import Tables
+
+#: Longest name of a person that the audit trail keeps, characters.
+_LONGEST_NAME = 255
+
+
+class Decisions:
+    """Decides for one tenant's events.
+
+    :param clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        tables: Tables,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._tables = tables
+        self._settings = settings
+        self._clock = clock
+
+    def release(self, event_id: int, *, who: str, why: str | None = None) -> tuple[Recorded, ...]:
+        """Let an event that is held be paid, or a refund that no known entry makes room for.
+
+        It is not looked at again: limits and contradictions are what the person has decided about.
+
+        :param who: the person, as the audit trail is to name them.
+        :returns: the refunds that the release of an entry made room for.
+        :raises InboxError: there is no such event, it does not wait for anybody, or nobody is named.
+        """
+        return self._decide(event_id, "release", who, why, self._release)
+
+    def discard(self, event_id: int, *, who: str, why: str) -> None:
+        """Never pay an event that is held or dead, or a refund beyond the cap.
+
+        :raises InboxError: as in :meth:`release`, or there is no reason.
+        """
+        if not why or not why.strip():
+            raise InboxError("say why the event is discarded: somebody will ask")
+        self._decide(event_id, "discard", who, why, self._discard)
+
+    def retry(self, event_id: int, *, who: str, why: str | None = None) -> None:
+        """Give a dead event all its attempts again, and try a pending one now.
+
+        :raises InboxError: there is no such event, it is neither dead nor pending, or nobody is named.
+        """
+        self._decide(event_id, "retry", who, why, self._retry)
+
+    def _decide(
+        self,
+        event_id: int,
+        action: str,
+        who: str,
+        why: str | None,
+        decide: Callable[[_Case], tuple[Recorded, ...]],
+    ) -> tuple[Recorded, ...]:
+        if not who or not who.strip() or len(who) > _LONGEST_NAME:
+            raise InboxError(f"say who decides, in at most {_LONGEST_NAME} characters")
+        at = int(self._clock() * 1000)
+        with self._database.write() as connection:
+            case = _Case(
+                connection, self._tables, self._settings, self._find(connection, event_id), at
+            )
+            promoted = decide(case)
+            write_audit(
+                connection,
+                self._tables,
+                case.row,
+                at=at,
+                action=action,
+                to_state=case.new_state,
+                reason=why,
+                actor=who,
+            )
+        return promoted
+
+    def _find(self, connection: Connection, event_id: int) -> Row[Any]:
+        events = self._tables.event
+        row = connection.execute(
+            select(events).where(events.c.id == event_id, events.c.tenant == self._settings.tenant)
+        ).one_or_none()
+        if row is None:
+            raise InboxError(
+                f"there is no event {event_id}: look its number up in the list of events"
+            )
+        return row
+
+    def _release(self, case: _Case) -> tuple[Recorded, ...]:
+        row = case.row
+        if row.state != "held" and not case.waits:
+            raise InboxError(
+                f"event {row.id} is {row.state}: only a held event, or a refund that waits for an entry, can be "
+                "released"
+            )
+        promoted: tuple[Recorded, ...] = ()
+        event = cast(Event, case.event)
+        # What was held for its receiver has been counted when it came in.
+        counted = row.reason == "bypass"
+        if isinstance(event, PoolWin | PoolRefund) and not counted:
+            case.books.note_outcome(event)
+            case.credits.add(event.cents)
+        if isinstance(event, PoolRefund) and not counted:
+            event = event.with_ordinal(case.books.note_paid(event))
+        if isinstance(event, PoolEntry) and not counted:
+            promoted = case.books.note_entry(event)
+        case.move(
+            "pending",
+            reason=None,
+            waits_on=None,
+            ordinal=getattr(event, "ordinal", None),
+            identity=event_identity(self._settings.tenant, event),
+            attempts=0,
+            due_at=case.at,
+        )
+        return promoted
+
+    def _discard(self, case: _Case) -> tuple[Recorded, ...]:
+        row = case.row
+        if row.state not in ("held", "dead") and not case.waits:
+            raise InboxError(
+                f"event {row.id} is {row.state}: only a held or dead event, or a refund that waits for an entry, "
+                "can be discarded"
+            )
+        case.move("discarded", waits_on=None, due_at=None, settled_at=case.at)
+        return ()
+
+    def _retry(self, case: _Case) -> tuple[Recorded, ...]:
+        row = case.row
+        if row.state not in ("dead", "pending"):
+            raise InboxError(
+                f"event {row.id} is {row.state}: only a dead or pending event can be tried again"
+            )
+        case.move("pending", reason=None, attempts=0, due_at=case.at, settled_at=None)
+        return ()
+
+
+class _Case:
+    """One event, locked after the account that it belongs to, as everywhere."""
+
+    def __init__(
+        self, connection: Connection, tables: Tables, settings: Settings, row: Row[Any], at: int
+    ) -> None:
+        self._connection = connection
+        self._events = tables.event
+        self.at = at
+        self.new_state = row.state
+        # A repeat has no body of its own, and nothing that could be decided.
+        self.event: Event | None = None if row.body is None else event_of(row)
+        self.credits = Credits(connection, tables, settings, at)
+        self.books = Books(connection, tables, settings.tenant, self.credits, at)
+        if isinstance(self.event, PoolEvent):
+            self.books.lock([self.event])
+        # As it is now that nobody else can change it.
+        self.row: Row[Any] = connection.execute(
+            select(self._events).where(self._events.c.id == row.id).with_for_update()
+        ).one()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is a refund that waits for an entry to make room."""
+        return self.row.waits_on is not None
+
+    def move(self, state: str, **values: object) -> None:
+        self.new_state = state
+        self._connection.execute(
+            update(self._events)
+            .where(self._events.c.id == self.row.id)
+            .values(state=state, **values)
+        )
