@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy import URL
 
 from flask_pooled import signals
+from flask_pooled.state import state_of
 
 JWT_SECRET = "jwt-secret-that-is-long-enough-for-hs256"
 WEBHOOK_SECRET = "webhook-secret-that-is-long-enough-too"
@@ -78,15 +79,21 @@ def config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def make_app(tmp_path: Path, config: dict[str, Any]) -> Callable[..., Flask]:
+def make_app(tmp_path: Path, config: dict[str, Any]) -> Iterator[Callable[..., Flask]]:
     """Makes apps that share one instance folder; keyword arguments are configuration."""
+    made: list[Flask] = []
 
     def make(**more: Any) -> Flask:
         app = Flask("casino_app", instance_path=str(tmp_path / "instance"))
         app.config.update(config | more)
+        made.append(app)
         return app
 
-    return make
+    yield make
+    for app in made:
+        if "pooled" in app.extensions:
+            state_of(app).dispatcher.close()
+            state_of(app).inbox.store.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

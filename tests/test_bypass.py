@@ -59,9 +59,11 @@ def _engine_commit(casino: Casino, session: Any) -> None:
 def _own_engine(casino: Casino, session: Any) -> None:
     options = casino.app.config.get("SQLALCHEMY_ENGINE_OPTIONS", {})
     engine = create_engine(casino.db.engine.url, **options)
-    with engine.begin() as connection:
-        connection.execute(_INSERT)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            connection.execute(_INSERT)
+    finally:
+        engine.dispose()
 
 
 def _autocommit_connection(casino: Casino, session: Any) -> None:

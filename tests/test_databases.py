@@ -58,7 +58,6 @@ def test_tables_stand_in_the_casinos_metadata_and_are_never_made_by_us(
         assert set(inspect(db.engine).get_table_names()) == TABLES
         db.engine.dispose()
     assert _post(app, win()) == 200
-    state_of(app).inbox.store.close()
 
 
 def test_tables_that_stand_there_already_are_used() -> None:
@@ -124,7 +123,6 @@ def test_embedded_inbox_makes_its_own_file_and_is_durable(make_app: Callable[...
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
     assert file.exists()
-    state_of(app).inbox.store.close()
 
 
 def test_casinos_own_file_keeps_its_journal_and_our_commits_are_full(
@@ -181,7 +179,6 @@ def test_newer_schema_is_refused(make_app: Callable[..., Flask]) -> None:
     app = make_app()
     Pooled(app)
     assert _post(app, win()) == 200
-    state_of(app).inbox.store.close()
     with sqlite3.connect(Path(app.instance_path, "pooled.sqlite")) as connection:
         connection.execute("UPDATE pooled_meta SET value = '999'")
     connection.close()
@@ -260,5 +257,3 @@ def test_many_processes_worth_of_threads_create_the_embedded_inbox_at_once(
         thread.join()
     assert answers == [200] * len(apps)
     assert state_of(apps[0]).inbox.store.count_states() == {"pending": len(apps)}
-    for app in apps:
-        state_of(app).inbox.store.close()

@@ -437,4 +437,3 @@ def test_embedded_inbox_hands_over_no_session(make_app: Callable[..., Flask]) ->
     with app.app_context():
         assert pooled.drain() == 1
     assert sessions == [None]
-    app.extensions["pooled"].inbox.store.close()

@@ -174,7 +174,6 @@ def test_slow_receiver_delays_no_answer_on_the_embedded_inbox(
     finally:
         finish.set()
         app.extensions["pooled"].dispatcher.close()
-        app.extensions["pooled"].inbox.store.close()
 
 
 _JSON = st.recursive(
