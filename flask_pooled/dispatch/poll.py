@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Callable
 
 logger = logging.getLogger("flask_pooled")
@@ -30,6 +31,8 @@ class Look:
         self._run = run
         self._stopping = stopping
         self._survives = survives
+        # The threads of a worker share a look.
+        self._lock = threading.Lock()
         self._failing = False
 
     def __call__(self) -> bool:
@@ -42,16 +45,21 @@ class Look:
             # is due, or that one failed; the second look tells, so that failures do not cost a pause each.
             done = self._run(1) or (0 if self._stopping() else self._run(_BATCH))
         except self._survives:
-            if not self._failing:
+            if self._turns(failing=True):
                 logger.exception(
                     "pending events could not be worked on; trying again until it works"
                 )
-            self._failing = True
             return False
-        if self._failing:
+        if self._turns(failing=False):
             logger.warning("pending events are worked on again")
-            self._failing = False
         return done > 0
+
+    def _turns(self, *, failing: bool) -> bool:
+        """Note how the last look went; says whether that is news."""
+        with self._lock:
+            news = self._failing is not failing
+            self._failing = failing
+            return news
 
 
 def jittered(seconds: float) -> float:

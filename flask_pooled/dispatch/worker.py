@@ -90,14 +90,22 @@ class Crew:
             threading.Thread(target=work, name=f"flask-pooled-{number}", daemon=True)
             for number in range(1, self._concurrency + 1)
         ]
-        for thread in threads:
+        self._heartbeat.beat()
+        ended = threading.Event()
+        # In a thread of its own: a receiver that takes long must not look like death, and a database that keeps a
+        # beat waiting must not keep signals waiting, which are this thread's affair.
+        beating = threading.Thread(target=self._beat, args=(ended,), daemon=True)
+        for thread in (*threads, beating):
             thread.start()
-        # The beat is this thread's affair, so that a receiver that takes long does not look like death.
         for thread in threads:
-            while thread.is_alive():
-                self._heartbeat.beat()
-                thread.join(_BEAT_CHECK)
+            thread.join()
+        ended.set()
+        beating.join()
         self._heartbeat.close()
+
+    def _beat(self, ended: threading.Event) -> None:
+        while not ended.wait(_BEAT_CHECK):
+            self._heartbeat.beat()
 
     def _until_stopped(self) -> None:
         while not self._stopping.is_set():
