@@ -6,7 +6,9 @@ import signal
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 import click
 from flask import current_app
@@ -54,8 +56,7 @@ def worker(once: bool, concurrency: int, poll: float) -> None:
     Exit code 0: it was told to end, or with --once nothing was due any more. 1: with --once, the database could not be
     reached. 2: the app is set up wrongly.
     """
-    state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
-    _check(state)
+    state = _checked_state()
     crew = Crew(
         state.inbox.run, Heartbeat(state.workers, "worker"), concurrency=concurrency, pause=poll
     )
@@ -72,23 +73,25 @@ def worker(once: bool, concurrency: int, poll: float) -> None:
     state.inbox.store.close()
 
 
-def _check(state: State) -> None:
+def _checked_state() -> State:
+    try:
+        state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
+        # The engine is found, or not, when it is first used. That it cannot be reached is worth waiting for, and told
+        # by the work itself.
+        with suppress(SQLAlchemyError):
+            state.workers.seen()
+    except ConfigError as error:
+        _fail(str(error), _USAGE)
     if state.settings.dispatch == "thread":
         click.echo(
             "Warning: POOLED_DISPATCH is 'thread', so each serving process works on events as well. That is safe. Set "
             "it to 'worker' to leave the work to this command.",
             err=True,
         )
-    try:
-        state.workers.seen()
-    except ConfigError as error:
-        _fail(str(error), _USAGE)
-    except SQLAlchemyError:
-        # Worth waiting for, and told of by the work itself.
-        pass
+    return state
 
 
-def _fail(reason: str, code: int) -> None:
+def _fail(reason: str, code: int) -> NoReturn:
     click.echo(f"Error: {reason}", err=True)
     raise click.exceptions.Exit(code)
 
