@@ -22,6 +22,7 @@ from .errors import InboxError
 from .events import Event
 from .inbox.processing import OTHER_KINDS
 from .session import Join
+from .session import JoinedSession
 from .signals import event_dead
 from .signals import event_done
 from .signals import event_held
@@ -79,21 +80,28 @@ class Handoff:
             with self._join(connection) as session:
                 return self._send(signal, event, session)
 
-    def _send(self, signal: PooledSignal, event: Event, session: Any) -> list[str]:
-        called = signal.send(self._app, event=event, session=session)
-        for receiver, result in called:
+    def _send(self, signal: PooledSignal, event: Event, session: JoinedSession | None) -> list[str]:
+        names = []
+        # As signal.send() does it, but for what happens between two receivers.
+        for receiver in () if signal.is_muted else signal.receivers_for(self._app):
+            name = name_of(receiver)
+            result = receiver(self._app, event=event, session=session)
             if isawaitable(result):
                 if iscoroutine(result):
                     result.close()
                 raise InboxError(
-                    f"{name_of(receiver)} returned something to await, which nobody does: run the coroutine to its "
-                    "end in the receiver, as with asyncio.run()"
+                    f"{name} returned something to await, which nobody does: run the coroutine to its end in the "
+                    "receiver, as with asyncio.run()"
                 )
-        if not called and event.kind in _MUST_BE_RECEIVED:
+            if session is not None:
+                # Before the next one begins: its rollback must not take what this one wrote.
+                session.finish()
+            names.append(name)
+        if not names and event.kind in _MUST_BE_RECEIVED:
             raise InboxError(
                 f"{signal.name} called nobody: it was muted, or its receiver went away"
             )
-        return [name_of(receiver) for receiver, _ in called]
+        return names
 
     def observe(self, outcome: str, event: Event, reason: str | None) -> None:
         """Tell the observers what became of an event; what they raise is logged."""

@@ -33,7 +33,7 @@ from sqlalchemy.orm import SessionTransaction
 from .errors import InboxError
 
 #: Gives the session in which wallet code writes within a connection's transaction.
-Join = Callable[[Connection], AbstractContextManager[Session]]
+Join = Callable[[Connection], "AbstractContextManager[JoinedSession]"]
 
 
 class JoinedSession(Session):
@@ -79,9 +79,9 @@ class JoinedSession(Session):
         super().close()
 
     def finish(self) -> None:
-        """Keep what the receivers have not committed by themselves.
+        """Keep what a receiver has not committed by itself; called after each of them.
 
-        :raises InboxError: they have thrown away what they wrote.
+        :raises InboxError: it has thrown away what it wrote.
         """
         if self._lost:
             raise InboxError(
@@ -136,7 +136,7 @@ class _Current:
 _current: ContextVar[_Current | None] = ContextVar("flask_pooled_session", default=None)
 
 
-def join_plain(connection: Connection) -> AbstractContextManager[Session]:
+def join_plain(connection: Connection) -> AbstractContextManager[JoinedSession]:
     """A :class:`Join` for an app without Flask-SQLAlchemy."""
     return _joined(sessionmaker(connection.engine, class_=JoinedSession), connection)
 
@@ -156,7 +156,7 @@ def join_db(app: Flask, db: Any) -> Join:
     factory = sessionmaker(**{**casino.kw, "class_": kind})
 
     @contextmanager
-    def join(connection: Connection) -> Iterator[Session]:
+    def join(connection: Connection) -> Iterator[JoinedSession]:
         with _joined(factory, connection) as session:
             token = _current.set(_Current(app, session))
             try:
@@ -175,7 +175,6 @@ def _joined(
     session.join(connection)
     try:
         yield session
-        session.finish()
     except BaseException:
         # Where the transaction is gone, closing fails too, and must not hide what has failed first.
         with suppress(SQLAlchemyError):

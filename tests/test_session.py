@@ -14,6 +14,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as CasinoSession
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import registry
 from sqlalchemy.orm import Session
 
@@ -273,6 +274,48 @@ def test_lost_work_is_a_failure_and_never_done(
     assert state == "pending"
     assert "thrown away" in error
     assert casino.movements() == []
+
+
+def _rolls_back(session: Any) -> None:
+    session.rollback()
+
+
+def _closes(session: Any) -> None:
+    session.close()
+
+
+def _fails_within_its_own_try(session: Any) -> None:
+    try:
+        session.execute(text("SELECT * FROM no_such_table"))
+    except DBAPIError:
+        session.rollback()
+
+
+@pytest.mark.parametrize("other", [_rolls_back, _closes, _fails_within_its_own_try])
+@pytest.mark.parametrize("commits", [False, True])
+def test_no_receiver_takes_away_what_another_one_wrote(
+    make_casino: Callable[..., Casino], other: Callable[[Any], None], commits: bool
+) -> None:
+    casino = make_casino()
+
+    def pays(app: Flask, event: Any, session: Any, **extra: Any) -> None:
+        _write(casino, session)
+        if commits:
+            session.commit()
+
+    def goes_back(app: Flask, session: Any, **extra: Any) -> None:
+        other(session)
+
+    # Blinker calls in no order: the one between two others follows one of them.
+    def goes_back_too(app: Flask, session: Any, **extra: Any) -> None:
+        other(session)
+
+    for receiver in (goes_back, pays, goes_back_too):
+        pool_win.connect(receiver, casino.app)
+    casino.post_all(win())
+    casino.drain()
+    assert casino.rows("state", "error") == [("done", None)]
+    assert [key for _, _, key in casino.movements()] == ["key"]
 
 
 def test_session_outside_of_an_event_is_the_casinos_own(casino: Casino) -> None:
