@@ -86,7 +86,7 @@ def find_home(app: Flask, settings: Settings, db: Any) -> Home:
 
 def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     key = settings.bind_key
-    options = _engine_options(app, key)
+    options = _engine_options(app, db, key)
     if options.get("isolation_level") == "AUTOCOMMIT":
         raise _autocommit()
     metadata = db.metadata
@@ -117,6 +117,10 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         if is_memory(engine.url):
             return engine
         ours = {name: options[name] for name in ("connect_args", "creator") if name in options}
+        schemas = engine.get_execution_options().get("schema_translate_map")
+        if schemas is not None:
+            # Rows written anywhere else than where they are worked on would wait for ever.
+            ours["execution_options"] = {"schema_translate_map": schemas}
         return open_engine(engine.url, engine_options=ours)
 
     def check() -> None:
@@ -133,11 +137,13 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     )
 
 
-def _engine_options(app: Flask, bind_key: str | None) -> Mapping[str, Any]:
+def _engine_options(app: Flask, db: Any, bind_key: str | None) -> Mapping[str, Any]:
+    # What SQLAlchemy(engine_options=...) was given is kept nowhere else.
+    defaults = getattr(db, "_engine_options", None) or {}
     if bind_key is None:
-        return app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
+        return {**defaults, **(app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {})}
     bind = (app.config.get("SQLALCHEMY_BINDS") or {}).get(bind_key)
-    return bind if isinstance(bind, Mapping) else {}
+    return {**defaults, **(bind if isinstance(bind, Mapping) else {})}
 
 
 def _autocommit() -> ConfigError:

@@ -76,17 +76,19 @@ class Casino:
 
     def __init__(self, app: Flask, db: SQLAlchemy | None = None) -> None:
         self.app = app
-        fresh = db is None
         self.db: Any = db or SQLAlchemy()
-        if fresh:
-            self.db.Table(
+        known = [table for table in self.db.metadata.tables.values() if table.name == "ledger"]
+        self.ledger = (
+            known[0]
+            if known
+            else self.db.Table(
                 "ledger",
                 self.db.Column("id", self.db.Integer, primary_key=True),
                 self.db.Column("player", self.db.String(255), nullable=False),
                 self.db.Column("cents", self.db.Integer, nullable=False),
                 self.db.Column("key", self.db.String(80), nullable=False, unique=True),
             )
-        self.ledger = self.db.metadata.tables["ledger"]
+        )
         self.pooled = Pooled()
         self.pooled.init_app(app, db=self.db)
         self.db.init_app(app)

@@ -41,6 +41,9 @@ _SQLITE_OUTAGES = {
 #: intervention, system error; and the one code for a lock that is not available.
 _SQLSTATE_OUTAGES = ("08", "40", "53", "57", "58", "55P03")
 
+#: A transaction that met another: serialisation failure, deadlock.
+_VICTIM = ("40001", "40P01")
+
 
 class Database:
     """An engine that is opened in the process that uses it, and the inbox's transactions on it.
@@ -127,7 +130,8 @@ def is_memory(url: URL) -> bool:
 def open_engine(url: str | URL, *, engine_options: Mapping[str, Any] | None = None) -> Engine:
     """An engine for the inbox alone, with its own connections, pool and timeouts.
 
-    :param engine_options: ``connect_args`` and ``creator`` of the app's own engine for the same database.
+    :param engine_options: ``connect_args``, ``creator`` and ``execution_options`` of the app's own engine for the
+        same database.
     """
     url = make_url(url)
     options = dict(engine_options or {})
@@ -139,9 +143,11 @@ def open_engine(url: str | URL, *, engine_options: Mapping[str, Any] | None = No
             return create_engine(url, connect_args=connect_args, poolclass=StaticPool, **options)
     elif url.get_backend_name() == "postgresql":
         connect_args.setdefault("connect_timeout", WAIT)
+        # Ours take the place of those in the address, which may say in which schema the tables are.
+        given = connect_args.get("options", url.query.get("options", ""))
         connect_args["options"] = (
-            f"{connect_args.get('options', '')} -c lock_timeout={WAIT}s -c statement_timeout={WAIT}s"
-        ).strip()
+            f"{given} -c lock_timeout={WAIT}s -c statement_timeout={WAIT}s".strip()
+        )
     engine = create_engine(
         url,
         connect_args=connect_args,
@@ -170,6 +176,11 @@ def is_outage(error: BaseException) -> bool:
         )
         return error.connection_invalidated or unreachable or _is_driver_outage(error.orig)
     return _is_driver_outage(error)
+
+
+def is_victim(error: BaseException) -> bool:
+    """Whether PostgreSQL gave up this transaction for another's sake; it may well succeed if done again."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _VICTIM
 
 
 def is_busy(error: BaseException) -> bool:
