@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import func
 from sqlalchemy import select
-from sqlalchemy import update
 from sqlalchemy.engine import Connection
 
 from ..money import to_cents
@@ -14,12 +13,15 @@ from .upsert import insert_for
 
 _HOUR = 3_600_000
 
+#: The row that is locked by whoever counts. It has no cents and is never within the day that is looked back on.
+_LOCKED_HOUR = 0
+
 
 class Credits:
     """Cents credited, counted in whole hours: the day that is looked back on has between 24 and 25.
 
-    The row of the running hour is locked by the first look, so that two wins at once cannot both fit under the
-    limit. Without a limit nothing is counted and nothing locked.
+    One row of the tenant's is locked by the first look, so that two wins at once cannot both fit under the limit,
+    not even where one of them falls into the next hour. Without a limit nothing is counted and nothing locked.
 
     :param at: now, milliseconds since the epoch.
     """
@@ -42,24 +44,12 @@ class Credits:
         if self._limit is None:
             return
         self._spent = self._day() + cents
-        table = self._table
-        self._connection.execute(
-            update(table)
-            .where(table.c.tenant == self._tenant, table.c.hour == self._hour)
-            .values(cents=table.c.cents + cents)
-        )
+        self._count(self._hour, cents)
 
     def _day(self) -> int:
         if self._spent is None:
             table = self._table
-            statement = insert_for(self._connection, table).values(
-                tenant=self._tenant, hour=self._hour, cents=0
-            )
-            self._connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["tenant", "hour"], set_={"cents": table.c.cents}
-                )
-            )
+            self._count(_LOCKED_HOUR, 0)
             self._spent = int(
                 self._connection.execute(
                     select(func.coalesce(func.sum(table.c.cents), 0)).where(
@@ -68,3 +58,15 @@ class Credits:
                 ).scalar_one()
             )
         return self._spent
+
+    def _count(self, hour: int, cents: int) -> None:
+        table = self._table
+        statement = insert_for(self._connection, table).values(
+            tenant=self._tenant, hour=hour, cents=cents
+        )
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["tenant", "hour"],
+                set_={"cents": table.c.cents + statement.excluded.cents},
+            )
+        )

@@ -9,6 +9,7 @@ from sqlalchemy import func
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
+from sqlalchemy.exc import DBAPIError
 
 from ..events import Event
 from ..events import PoolEntry
@@ -17,6 +18,7 @@ from ..events import PoolWin
 from ..settings import Settings
 from .credits import Credits
 from .database import Database
+from .database import is_victim
 from .delivery import Delivery
 from .delivery import Recorded
 from .delivery import Verdict
@@ -31,6 +33,9 @@ from .tables import MAX_KIND_LENGTH
 from .tables import Tables
 from .upsert import insert_for
 
+#: How often a transaction that lost against another is done. PostgreSQL sees a deadlock after a second.
+_TRIES = 3
+
 
 class Store:
     """The inbox of one tenant in one database."""
@@ -43,8 +48,20 @@ class Store:
     def record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """Write the deliveries in one transaction, committed when this returns.
 
+        A deadlock with another batch, or a serialisation failure where the database's own default is stricter than
+        READ COMMITTED, leaves nothing behind and is answered by doing it again.
+
         :raises sqlalchemy.exc.SQLAlchemyError: nothing was written.
         """
+        for _ in range(_TRIES - 1):
+            try:
+                return self._record(deliveries)
+            except DBAPIError as error:
+                if not is_victim(error):
+                    raise
+        return self._record(deliveries)
+
+    def _record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         with self._database.write() as connection:
             recording = _Recording(connection, self._tables, self._settings, deliveries)
             return [recording.record(delivery) for delivery in deliveries]

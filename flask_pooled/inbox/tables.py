@@ -103,7 +103,7 @@ def define_tables(metadata: MetaData) -> Tables:
         credit=table(
             "pooled_credit",
             Column("tenant", _Slug, primary_key=True),
-            # Hours since the epoch.
+            # Hours since the epoch; 0 is the row that is locked while the others are looked at.
             Column("hour", BigInteger, primary_key=True, autoincrement=False),
             Column("cents", BigInteger, nullable=False),
         ),
