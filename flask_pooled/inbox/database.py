@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import StaticPool
 
@@ -40,6 +41,9 @@ _SQLITE_OUTAGES = {
 #: Likewise SQLSTATE classes: connection, transaction rollback (serialisation, deadlock), resources, operator
 #: intervention, system error; and the one code for a lock that is not available.
 _SQLSTATE_OUTAGES = ("08", "40", "53", "57", "58", "55P03")
+
+#: SQLAlchemy's own code for work on a connection that is not there any more (https://sqlalche.me/e/20/8s2b).
+_LOST_BEFORE = "8s2b"
 
 #: A transaction that met another: serialisation failure, deadlock.
 _VICTIM = ("40001", "40P01")
@@ -169,6 +173,9 @@ def is_outage(error: BaseException) -> bool:
     """Whether *error* says that the database could not be reached or was busy, and nothing about the work itself."""
     if isinstance(error, PoolTimeoutError):
         return True
+    if isinstance(error, PendingRollbackError):
+        # A connection that was lost before; a session that failed before says the same with another code.
+        return error.code == _LOST_BEFORE
     if isinstance(error, DBAPIError):
         # A connection that never came to be has no SQLSTATE.
         unreachable = (
