@@ -126,9 +126,9 @@ class CeleryDispatcher:
     def work(self) -> None:
         """Work on what is due, for a while."""
         until = time.monotonic() + _SHIFT
+        self._heartbeat.beat()
         while self._look() and time.monotonic() < until:
             self._heartbeat.beat()
-        self._heartbeat.beat()
 
     def leave(self) -> None:
         """This process works no more."""
