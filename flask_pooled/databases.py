@@ -33,7 +33,10 @@ from .inbox.claimlock import ClaimLock
 from .inbox.database import Database
 from .inbox.database import is_memory
 from .inbox.database import open_engine
+from .inbox.database import WAIT
+from .inbox.intake import PATIENCE
 from .inbox.schema import create_schema
+from .inbox.spool import Spool
 from .inbox.tables import define_tables
 from .inbox.tables import Tables
 from .session import Join
@@ -46,19 +49,26 @@ logger = logging.getLogger("flask_pooled")
 #: The embedded inbox's file, in ``app.instance_path``.
 FILE_NAME = "pooled.sqlite"
 
+#: The spool's file, in ``app.instance_path`` unless ``POOLED_SPOOL`` names another.
+SPOOL_NAME = "pooled-spool.sqlite"
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
     """Where an app's inbox lives."""
 
     tables: Tables
-    #: Our own way to the database, for recording and claims.
+    #: Our own way to the database, for claims and decisions.
     database: Database
+    #: The same for recording, which waits for less long.
+    recorder: Database
     #: The database whose transaction wallet code joins, and how it joins; ``None`` for the embedded inbox.
     wallet: Database | None = None
     join: Join | None = None
     #: The embedded inbox's claim.
     lock: ClaimLock | None = None
+    #: Whether the database is on the other side of a connection, and may never answer.
+    may_hang: Callable[[], bool] = bool
     #: Raises a ConfigError for what shows only when the app is complete. Connects to nothing.
     check: Callable[[], object] = bool
 
@@ -112,7 +122,7 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     wallet = Database(casinos_engine, owned=False)
     watch_commits()
 
-    def our_engine() -> Engine:
+    def our_engine(wait: float = WAIT) -> Engine:
         engine = wallet.engine
         if is_memory(engine.url):
             return engine
@@ -121,7 +131,7 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         if schemas is not None:
             # Rows written anywhere else than where they are worked on would wait for ever.
             ours["execution_options"] = {"schema_translate_map": schemas}
-        return open_engine(engine.url, engine_options=ours)
+        return open_engine(engine.url, engine_options=ours, wait=wait)
 
     def check() -> None:
         _check_memory(app, settings, wallet.engine.url)
@@ -131,8 +141,10 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         tables=define_tables(metadata),
         # In memory there is one connection for all, and closing it would be the end of the casino's data.
         database=Database(our_engine, owned=True),
+        recorder=Database(lambda: our_engine(PATIENCE), owned=True),
         wallet=wallet,
         join=join_db(app, db),
+        may_hang=lambda: _is_remote(wallet.engine.url),
         check=check,
     )
 
@@ -144,6 +156,10 @@ def _engine_options(app: Flask, db: Any, bind_key: str | None) -> Mapping[str, A
         return {**defaults, **(app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {})}
     bind = (app.config.get("SQLALCHEMY_BINDS") or {}).get(bind_key)
     return {**defaults, **(bind if isinstance(bind, Mapping) else {})}
+
+
+def _is_remote(url: URL) -> bool:
+    return url.get_backend_name() != "sqlite"
 
 
 def _autocommit() -> ConfigError:
@@ -184,18 +200,22 @@ def _home_of_its_own(app: Flask, settings: Settings, uri: str) -> Home:
     tables = define_tables(MetaData())
     watch_commits()
 
-    def our_engine() -> Engine:
-        engine = open_engine(url)
+    def our_engine(wait: float = WAIT) -> Engine:
+        engine = open_engine(url, wait=wait)
         # The file may well be the wallet's: its journal mode is the casino's to choose.
         create_schema(engine, tables, wal=False)
         return engine
 
     database = Database(our_engine, owned=True)
+    # What is in memory is in one connection.
+    recorder = Database(lambda: our_engine(PATIENCE), owned=True)
     return Home(
         tables=tables,
         database=database,
+        recorder=database if is_memory(url) else recorder,
         wallet=database,
         join=join_plain,
+        may_hang=lambda: _is_remote(url),
         check=lambda: _check_memory(app, settings, url),
     )
 
@@ -205,26 +225,54 @@ def _embedded_home(app: Flask) -> Home:
     _check_writable(path)
     tables = define_tables(MetaData())
 
-    def our_engine() -> Engine:
-        engine = open_engine(URL.create("sqlite", database=str(path)))
+    def our_engine(wait: float = WAIT) -> Engine:
+        engine = open_engine(URL.create("sqlite", database=str(path)), wait=wait)
         create_schema(engine, tables, wal=True)
         return engine
 
     return Home(
         tables=tables,
         database=Database(our_engine, owned=True),
+        recorder=Database(lambda: our_engine(PATIENCE), owned=True),
         lock=ClaimLock(path.with_name(f"{FILE_NAME}.claim")),
     )
 
 
+def find_spool(app: Flask, settings: Settings) -> Spool | None:
+    """Where webhooks wait while the inbox's database is out of reach; ``None``: they are answered with 503.
+
+    :raises ConfigError: ``POOLED_SPOOL`` names a file that cannot be written.
+    """
+    if settings.spool is False:
+        return None
+    path = Path(app.instance_path, settings.spool or SPOOL_NAME)
+    if _is_writable(path):
+        return Spool(path)
+    if settings.spool:
+        raise ConfigError(
+            f"POOLED_SPOOL: {path} cannot be written. Name a file on a local disk that this process may write, or "
+            "set it to False"
+        )
+    logger.warning(
+        "there is no spool, because %s cannot be written: webhooks will be answered with 503 while the inbox's "
+        "database is out of reach. Set POOLED_SPOOL to a file, or to False",
+        path.parent,
+    )
+    return None
+
+
 def _check_writable(path: Path) -> None:
+    if not _is_writable(path):
+        raise ConfigError(
+            f"the inbox cannot be kept in {path.parent}: it cannot be written. Pass db=, set POOLED_DATABASE_URI, "
+            "or give Flask an instance_path that can be written"
+        )
+
+
+def _is_writable(path: Path) -> bool:
     folder = path.parent
     # os.path: a folder that we may not look into is one that is not there, and no error.
     while not os.path.exists(folder):
         folder = folder.parent
     writable = os.path.isdir(folder) and os.access(folder, os.W_OK)
-    if not writable or (os.path.exists(path) and not os.access(path, os.W_OK)):
-        raise ConfigError(
-            f"the inbox cannot be kept in {path.parent}: it cannot be written. Pass db=, set POOLED_DATABASE_URI, "
-            "or give Flask an instance_path that can be written"
-        )
+    return writable and (not os.path.exists(path) or os.access(path, os.W_OK))

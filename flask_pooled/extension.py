@@ -17,6 +17,7 @@ from markupsafe import Markup
 from . import embed
 from . import talisman as talismans
 from .databases import find_home
+from .databases import find_spool
 from .dispatch.base import Dispatcher
 from .dispatch.celery_tasks import CeleryDispatcher
 from .dispatch.held import HeldObservers
@@ -31,6 +32,7 @@ from .inbox.delivery import Recorded
 from .inbox.heartbeat import Heartbeat
 from .inbox.heartbeat import Workers
 from .inbox.inbox import Inbox
+from .inbox.intake import Intake
 from .inbox.processing import Processor
 from .inbox.store import Store
 from .player import Player
@@ -90,14 +92,20 @@ class Pooled:
         processor = Processor(
             home.database, home.tables, settings, handoff, wallet=home.wallet, lock=home.lock
         )
-        place = (home.database, home.tables, settings)
-        inbox = Inbox(Store(*place), processor, Decisions(*place))
+        store = Store(home.recorder, home.tables, settings)
+        inbox = Inbox(
+            store,
+            Intake(store, find_spool(app, settings), may_hang=home.may_hang),
+            processor,
+            Decisions(home.database, home.tables, settings),
+            tell_held=lambda recorded: _tell_held(handoff, recorded),
+        )
         workers = Workers(home.database, home.tables, settings.tenant)
         state = State(
             settings=settings,
             inbox=inbox,
             workers=workers,
-            dispatcher=_dispatcher(app, settings, inbox, handoff, workers),
+            dispatcher=_dispatcher(app, settings, inbox, workers),
             unsigned=Unsigned(),
             find_loader=lambda: self._loader,
         )
@@ -183,11 +191,12 @@ class Pooled:
         return _current_state().inbox.run(limit)
 
     def stats(self) -> dict[str, Any]:
-        """How the inbox stands: events by state, age of the oldest pending one in seconds, requests refused, and the
-        workers that were seen lately, each with its age in seconds.
+        """How the inbox stands: events by state, age of the oldest pending one in seconds, requests refused, what
+        waits in the spool, and the workers that were seen lately, each with its age in seconds.
         """
         state = _current_state()
         oldest = state.inbox.store.oldest_pending()
+        spool = state.inbox.intake.spool
         return {
             "tenant": state.settings.tenant,
             "dispatch": state.settings.dispatch,
@@ -196,6 +205,7 @@ class Pooled:
                 None if oldest is None else max(state.inbox.clock() - oldest / 1000, 0.0)
             ),
             "unsigned_refused": state.unsigned.count,
+            "spool": None if spool is None else asdict(spool.facts()),
             "workers": [asdict(worker) for worker in state.workers.seen()],
         }
 
@@ -204,20 +214,19 @@ def _current_state() -> State:
     return state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
 
 
-def _dispatcher(
-    app: Flask, settings: Settings, inbox: Inbox, handoff: Handoff, workers: Workers
-) -> Dispatcher:
-    def tell_held(recorded: Recorded) -> None:
-        if recorded.event is not None:
-            handoff.observe("held", recorded.event, recorded.reason)
+def _tell_held(handoff: Handoff, recorded: Recorded) -> None:
+    if recorded.event is not None:
+        handoff.observe("held", recorded.event, recorded.reason)
 
+
+def _dispatcher(app: Flask, settings: Settings, inbox: Inbox, workers: Workers) -> Dispatcher:
     def enabled() -> bool:
         # A test that asserts what is pending wants nobody to work behind its back.
         return not app.testing
 
     if settings.dispatch == "inline":
-        return InlineDispatcher(inbox.run, tell_held)
-    held = HeldObservers(tell_held, enabled=enabled)
+        return InlineDispatcher(inbox.run, inbox.tell_held)
+    held = HeldObservers(inbox.tell_held, enabled=enabled)
     if settings.dispatch == "worker":
         return WorkerDispatcher(held)
     heartbeat = Heartbeat(workers, settings.dispatch)

@@ -54,14 +54,14 @@ def _record(state: State, body: bytes) -> Response:
         recorded = state.inbox.record(body)
     except (SQLAlchemyError, PooledError):
         logger.critical(
-            "a verified webhook could not be recorded and was answered with 503: the inbox's database must be "
-            "reachable, and its tables created (db.create_all() or a migration)",
+            "a verified webhook could not be kept and was answered with 503: the inbox's database must be reachable, "
+            "and its tables created (db.create_all() or a migration); or else the spool must have room",
             exc_info=True,
         )
         return _answer(503, error="The event could not be recorded, send it again")
     for each in (recorded, *recorded.promoted):
         state.dispatcher.recorded(each)
-    if recorded.state == "rejected":
+    if recorded.event is None:
         return _answer(400, error="The body is not an event. It was kept for a person to look at")
     return _answer(200, received=True)
 

@@ -190,7 +190,7 @@ class Casino:
     def close(self) -> None:
         """Let go of everything."""
         self.state.dispatcher.close()
-        self.state.inbox.store.close()
+        self.state.inbox.close()
         with self.app.app_context():
             for engine in self.db.engines.values():
                 engine.dispose()

@@ -94,7 +94,7 @@ def make_app(tmp_path: Path, config: dict[str, Any]) -> Iterator[Callable[..., F
     for app in made:
         if "pooled" in app.extensions:
             state_of(app).dispatcher.close()
-            state_of(app).inbox.store.close()
+            state_of(app).inbox.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -98,7 +98,7 @@ class RoyalCasino:
 
     def __exit__(self, *exception: object) -> None:
         state_of(self.app).dispatcher.close()
-        state_of(self.app).inbox.store.close()
+        state_of(self.app).inbox.close()
         with self.app.app_context():
             db.engine.dispose()
 

@@ -47,7 +47,8 @@ def _post(app: Flask, body: dict[str, Any]) -> int:
 def test_tables_stand_in_the_casinos_metadata_and_are_never_made_by_us(
     make_app: Callable[..., Flask],
 ) -> None:
-    app, db = make_app(SQLALCHEMY_DATABASE_URI="sqlite:///wallet.sqlite"), SQLAlchemy()
+    config = {"SQLALCHEMY_DATABASE_URI": "sqlite:///wallet.sqlite", "POOLED_SPOOL": False}
+    app, db = make_app(**config), SQLAlchemy()
     Pooled(app, db=db)
     db.init_app(app)
     assert set(db.metadata.tables) == TABLES
@@ -182,7 +183,7 @@ def test_newer_schema_is_refused(make_app: Callable[..., Flask]) -> None:
     with sqlite3.connect(Path(app.instance_path, "pooled.sqlite")) as connection:
         connection.execute("UPDATE pooled_meta SET value = '999'")
     connection.close()
-    later = make_app()
+    later = make_app(POOLED_SPOOL=False)
     Pooled(later)
     assert _post(later, win(pool_id="2")) == 503
 

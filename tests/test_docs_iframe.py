@@ -26,7 +26,7 @@ def documented(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flas
     exec(PAGE.captioned()["in create_app()"], {**vars(module), "app": app})
     app.testing = True
     yield app
-    state_of(app).inbox.store.close()
+    state_of(app).inbox.close()
 
 
 def test_the_documented_stream_sends_its_headers_with_the_frame(

@@ -57,7 +57,7 @@ def test_the_five_lines_show_the_game_and_pay_a_win(make_casino: Callable[..., C
     with app.app_context():
         assert lines["pooled"].drain() == 1
         casino.db.engine.dispose()
-    app.extensions["pooled"].inbox.store.close()
+    app.extensions["pooled"].inbox.close()
     assert casino.balance() == 100_000
     assert len(list(pool_win.receivers_for(app))) == 1
 

@@ -89,7 +89,7 @@ def test_the_documented_command_works_on_what_is_due(
     with app.app_context():
         assert [entry.cents for entry in wallet.LedgerEntry.query] == [100_000]
         wallet.db.engine.dispose()
-    state_of(app).inbox.store.close()
+    state_of(app).inbox.close()
 
 
 def test_plain_sqlalchemy_is_paid_as_documented(
@@ -106,7 +106,7 @@ def test_plain_sqlalchemy_is_paid_as_documented(
         rows = connection.execute(text("SELECT player_id, cents FROM ledger")).all()
     assert [tuple(row) for row in rows] == [("player_abc123", 100_000)]
     engine.dispose()
-    state_of(app).inbox.store.close()
+    state_of(app).inbox.close()
 
 
 class RemoteWallet(BaseHTTPRequestHandler):
@@ -157,7 +157,7 @@ def test_a_remote_wallet_gets_one_key_for_every_attempt(
     [key] = {key for key, _ in RemoteWallet.asked}
     assert key is not None
     assert len(key) <= 80
-    inbox.store.close()
+    inbox.close()
 
 
 def test_a_factory_may_connect_for_each_app(

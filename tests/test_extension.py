@@ -161,6 +161,7 @@ def test_stats(casino: Casino) -> None:
     with casino.app.app_context():
         stats = casino.pooled.stats()
         assert 0 <= stats.pop("oldest_pending_seconds") < 60
+        assert stats.pop("spool")["waiting"] == 0
         assert stats == {
             "tenant": "royal-casino",
             "dispatch": "thread",

@@ -390,4 +390,4 @@ def test_plain_sqlalchemy_gets_the_same_promise(make_app: Callable[..., Flask]) 
         with inbox.store._database.write() as connection:
             assert [row[0] for row in connection.execute(text("SELECT cents FROM ledger"))] == cents
             connection.execute(text("UPDATE pooled_event SET due_at = 0 WHERE state = 'pending'"))
-    inbox.store.close()
+    inbox.close()

@@ -133,9 +133,10 @@ def test_body_that_a_hook_has_read_is_still_verified(casino: Casino) -> None:
     assert casino.post(entry()).status_code == 200
 
 
-def test_database_that_cannot_be_written_is_503(
-    casino: Casino, caplog: pytest.LogCaptureFixture
+def test_database_that_cannot_be_written_is_503_without_a_spool(
+    make_casino: Callable[..., Casino], caplog: pytest.LogCaptureFixture
 ) -> None:
+    casino = make_casino(POOLED_SPOOL=False)
     casino.sql("ALTER TABLE pooled_event RENAME TO elsewhere")
     answer = casino.post(win())
     assert answer.status_code == 503

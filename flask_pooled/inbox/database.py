@@ -131,9 +131,15 @@ def is_memory(url: URL) -> bool:
     return database in ("", ":memory:") or url.query.get("mode") == "memory"
 
 
-def open_engine(url: str | URL, *, engine_options: Mapping[str, Any] | None = None) -> Engine:
+def open_engine(
+    url: str | URL,
+    *,
+    engine_options: Mapping[str, Any] | None = None,
+    wait: float = WAIT,
+) -> Engine:
     """An engine for the inbox alone, with its own connections, pool and timeouts.
 
+    :param wait: for a lock or a connection, seconds.
     :param engine_options: ``connect_args``, ``creator`` and ``execution_options`` of the app's own engine for the
         same database.
     """
@@ -141,7 +147,7 @@ def open_engine(url: str | URL, *, engine_options: Mapping[str, Any] | None = No
     options = dict(engine_options or {})
     connect_args = dict(options.pop("connect_args", {}))
     if url.get_backend_name() == "sqlite":
-        connect_args["timeout"] = WAIT
+        connect_args["timeout"] = wait
         if is_memory(url):
             connect_args["check_same_thread"] = False
             return create_engine(url, connect_args=connect_args, poolclass=StaticPool, **options)
@@ -155,7 +161,7 @@ def open_engine(url: str | URL, *, engine_options: Mapping[str, Any] | None = No
     engine = create_engine(
         url,
         connect_args=connect_args,
-        pool_timeout=WAIT,
+        pool_timeout=wait,
         pool_pre_ping=url.get_backend_name() != "sqlite",
         **options,
     )

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .decisions import Decisions
-from .delivery import accept
 from .delivery import Recorded
 from .holds import EXPLANATIONS
+from .intake import Intake
 from .processing import Processor
 from .store import Store
 
@@ -22,25 +22,48 @@ class Inbox:
     """The inbox of one app."""
 
     store: Store
+    intake: Intake
     processor: Processor
     #: Where a person releases, discards and retries.
     decisions: Decisions
+    #: Tells the observers of a held event.
+    tell_held: Callable[[Recorded], None]
     #: Seconds since the epoch.
     clock: Callable[[], float] = time.time
 
     def record(self, body: bytes) -> Recorded:
-        """Commit a verified body to the database.
+        """Make a verified body safe, in the database or in the spool.
 
         :raises sqlalchemy.exc.SQLAlchemyError: it could not be written; do not acknowledge it.
+        :raises PooledError: likewise.
         """
-        recorded = self.store.record([accept(body, int(self.clock() * 1000))])[0]
+        recorded = self.intake.take(body)
         for each in (recorded, *recorded.promoted):
             _log(each)
         return recorded
 
     def run(self, limit: int | None = None) -> int:
-        """Process what is due, see :meth:`Processor.run`."""
+        """Drain the spool, then process what is due, see :meth:`Processor.run`."""
+        self.drain_spool()
         return self.processor.run(limit)
+
+    def drain_spool(self) -> bool:
+        """Hand what waits in the spool over to the inbox, as far as the database allows. Never raises.
+
+        :returns: whether nothing waits any more.
+        """
+        return self.intake.drain(self._tell)
+
+    def close(self) -> None:
+        """Let go of the inbox's own connections."""
+        self.store.close()
+        self.processor.close()
+
+    def _tell(self, recorded: Recorded) -> None:
+        for each in (recorded, *recorded.promoted):
+            _log(each)
+            if each.state == "held" and each.new:
+                self.tell_held(each)
 
 
 def _log(recorded: Recorded) -> None:

@@ -124,6 +124,10 @@ class Processor:
         self._rng = rng or random.Random()  # noqa: S311
         self._alarmed_at = -math.inf
 
+    def close(self) -> None:
+        """Let go of our own connections."""
+        self._database.close()
+
     def run(self, limit: int | None = None) -> int:
         """Process what is due now, each event at most once.
 

@@ -1,0 +1,159 @@
+"""The spool's file: what it takes is on the disk, and leaves in order, once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from casino import win
+from sqlalchemy.exc import OperationalError
+
+from flask_pooled.inbox.delivery import accept
+from flask_pooled.inbox.delivery import Delivery
+from flask_pooled.inbox.spool import Spool
+from flask_pooled.inbox.spool import SpoolError
+
+
+def _delivery(number: int) -> Delivery:
+    return accept(json.dumps(win(pool_id=str(number))).encode(), 1_800_000_000_000 + number)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """A spool in a folder that is not there yet."""
+    return Spool(tmp_path / "folder" / "spool.sqlite")
+
+
+def test_nothing_is_made_before_it_is_needed(spool: Spool, tmp_path: Path) -> None:
+    assert spool.is_empty()
+    assert spool.facts().waiting == 0
+    assert spool.drain(_never, _refusal) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_deliveries_come_out_as_they_went_in(spool: Spool) -> None:
+    deliveries = [_delivery(number) for number in range(250)]
+    for delivery in deliveries:
+        spool.put(delivery)
+    facts = spool.facts()
+    assert (facts.waiting, facts.refused, facts.oldest) == (250, 0, 1_800_000_000_000)
+    drained: list[Delivery] = []
+    assert spool.drain(drained.append, _refusal) == 250
+    assert drained == deliveries
+    assert spool.is_empty()
+
+
+def test_body_that_is_no_event_is_kept_as_well(spool: Spool) -> None:
+    spool.put(accept(b"\xff{", 1))
+    drained: list[Delivery] = []
+    spool.drain(drained.append, _refusal)
+    assert [(each.body, each.event) for each in drained] == [(b"\xff{", None)]
+
+
+def test_outage_in_the_middle_leaves_the_rest_in_order(spool: Spool) -> None:
+    for number in range(5):
+        spool.put(_delivery(number))
+    drained: list[int] = []
+
+    def record(delivery: Delivery) -> None:
+        if len(drained) == 2:
+            raise OperationalError("", {}, Exception("gone"))
+        drained.append(delivery.received_at)
+
+    with pytest.raises(OperationalError):
+        spool.drain(record, _refusal)
+    assert spool.facts().waiting == 3
+    rest: list[Delivery] = []
+    spool.drain(rest.append, _refusal)
+    assert [each.received_at - 1_800_000_000_000 for each in rest] == [2, 3, 4]
+
+
+def test_refused_row_is_set_aside_and_blocks_nobody(spool: Spool) -> None:
+    for number in range(3):
+        spool.put(_delivery(number))
+    drained: list[int] = []
+
+    def record(delivery: Delivery) -> None:
+        if delivery.received_at == 1_800_000_000_001:
+            raise ValueError("this one, never")
+        drained.append(delivery.received_at)
+
+    assert spool.drain(record, _refusal) == 2
+    facts = spool.facts()
+    assert (facts.waiting, facts.refused) == (0, 1)
+    with sqlite3.connect(spool.path) as connection:
+        [(reason, body)] = connection.execute("SELECT refused, body FROM spool").fetchall()
+    connection.close()
+    assert reason == "ValueError: this one, never"
+    assert json.loads(body)["pool_id"] == "1"
+    assert spool.is_empty()
+
+
+def test_same_receipt_is_kept_once(spool: Spool) -> None:
+    delivery = _delivery(1)
+    spool.put(delivery)
+    spool.put(delivery)
+    assert spool.facts().waiting == 1
+
+
+def test_full_spool_says_so_and_has_room_again_when_drained(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool.sqlite", limit=100_000)
+    put = 0
+    while spool.facts().size < 100_000:
+        spool.put(_delivery(put))
+        put += 1
+    assert 50 < put < 1000
+    with pytest.raises(SpoolError, match="full"):
+        spool.put(_delivery(put))
+    assert spool.drain(lambda delivery: None, _refusal) == put
+    spool.put(_delivery(0))
+
+
+def test_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("no folder")
+    with pytest.raises(SpoolError, match="POOLED_SPOOL"):
+        Spool(tmp_path / "folder" / "spool.sqlite").put(_delivery(1))
+    (tmp_path / "garbage").write_bytes(b"this is no database" * 1000)
+    with pytest.raises(SpoolError, match="cannot be written"):
+        Spool(tmp_path / "garbage").put(_delivery(1))
+
+
+def test_commits_are_synced(spool: Spool) -> None:
+    spool.put(_delivery(1))
+    with spool._connect() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+_WRITER = """
+import sys
+from flask_pooled.inbox.delivery import accept
+from flask_pooled.inbox.spool import Spool
+spool = Spool(sys.argv[1])
+for number in range(100):
+    spool.put(accept(b'{"event": "pool.bonus", "by": %d, "number": %d}' % (int(sys.argv[2]), number), number))
+"""
+
+
+def test_processes_write_at_once(spool: Spool) -> None:
+    spool.path.parent.mkdir()
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, spool.path, str(by)], env={**os.environ})
+        for by in range(3)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    bodies: list[bytes] = []
+    assert spool.drain(lambda delivery: bodies.append(delivery.body), _refusal) == 300
+    assert len(set(bodies)) == 300
+
+
+def _never(delivery: Delivery) -> None:
+    raise AssertionError("there is nothing to record")
+
+
+def _refusal(error: Exception) -> bool:
+    return isinstance(error, ValueError)
