@@ -8,6 +8,7 @@ a commit whose answer got lost, or a drain that was killed before it could tidy 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ from .delivery import Delivery
 #: The most that the spool takes, bytes on disk. A million entries of a large pool.
 LIMIT = 512 * 1024 * 1024
 
-#: How long to wait for another process that writes to it, seconds.
-_WAIT = 1.0
+#: How long to wait for others who write to it, seconds. SQLite lets writers wait in no order, so that one may wait for
+#: long; a webhook has ten seconds.
+_WAIT = 5.0
 
 #: How many rows are read at once when it is drained.
 _BATCH = 100
@@ -65,6 +67,8 @@ class Spool:
     def __init__(self, path: str | Path, *, limit: int = LIMIT) -> None:
         self.path = Path(path)
         self._limit = limit
+        # The threads of this process queue here, where waiting costs nothing.
+        self._turn = threading.Lock()
 
     def put(self, delivery: Delivery) -> None:
         """Take a delivery; it is on the disk when this returns.
@@ -73,7 +77,7 @@ class Spool:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._connect() as connection:
+            with self._turn, self._connect() as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 if _size(connection) >= self._limit:
                     raise SpoolError(
