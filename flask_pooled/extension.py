@@ -22,6 +22,7 @@ from .dispatch.base import Dispatcher
 from .dispatch.celery_tasks import CeleryDispatcher
 from .dispatch.held import HeldObservers
 from .dispatch.inline import InlineDispatcher
+from .dispatch.spooled import SpoolDrain
 from .dispatch.thread import ThreadDispatcher
 from .dispatch.worker import WorkerDispatcher
 from .embed import PlayerLoader
@@ -227,18 +228,19 @@ def _dispatcher(app: Flask, settings: Settings, inbox: Inbox, workers: Workers) 
     if settings.dispatch == "inline":
         return InlineDispatcher(inbox.run, inbox.tell_held)
     held = HeldObservers(inbox.tell_held, enabled=enabled)
-    if settings.dispatch == "worker":
-        return WorkerDispatcher(held)
     heartbeat = Heartbeat(workers, settings.dispatch)
     if settings.dispatch == "thread":
         return ThreadDispatcher(inbox.run, held, heartbeat, enabled=enabled)
-    return CeleryDispatcher(
-        inbox.run,
-        held,
-        heartbeat,
-        enabled=enabled,
-        find=lambda: app.extensions.get("celery"),
-    )
+    dispatcher: Dispatcher = WorkerDispatcher(held)
+    if settings.dispatch == "celery":
+        dispatcher = CeleryDispatcher(
+            inbox.run,
+            held,
+            heartbeat,
+            enabled=enabled,
+            find=lambda: app.extensions.get("celery"),
+        )
+    return SpoolDrain(dispatcher, inbox.drain_spool, enabled=enabled)
 
 
 def _blueprint(settings: Settings, view: Callable[..., Any]) -> Blueprint:
