@@ -240,7 +240,9 @@ def _dispatcher(app: Flask, settings: Settings, inbox: Inbox, workers: Workers) 
             enabled=enabled,
             find=lambda: app.extensions.get("celery"),
         )
-    return SpoolDrain(dispatcher, inbox.drain_spool, enabled=enabled)
+    return SpoolDrain(
+        dispatcher, inbox.drain_spool, waits=inbox.intake.has_spooled, enabled=enabled
+    )
 
 
 def _blueprint(settings: Settings, view: Callable[..., Any]) -> Blueprint:

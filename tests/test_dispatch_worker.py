@@ -291,7 +291,7 @@ def test_observers_who_fall_behind_are_said_and_never_waited_for(
         told.set()
         finish.wait(10)
 
-    casino.state.dispatcher._held._background._limit = 1  # type: ignore[attr-defined]  # the worker's own
+    casino.state.dispatcher._dispatcher._held._background._limit = 1  # type: ignore[attr-defined]  # the worker's own
     casino.post_all(win(amount=0))
     assert told.wait(10)
     casino.post_all(win(amount=0, pool_id="2"), win(amount=0, pool_id="3"))

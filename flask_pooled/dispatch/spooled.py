@@ -23,14 +23,21 @@ class SpoolDrain:
 
     :param dispatcher: does everything else.
     :param drain: drains the spool; returns whether nothing waits in it any more, and never raises.
+    :param waits: whether there is a spool at all.
     :param enabled: whether a thread may be started at all.
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, drain: Callable[[], bool], *, enabled: Callable[[], bool]
+        self,
+        dispatcher: Dispatcher,
+        drain: Callable[[], bool],
+        *,
+        waits: Callable[[], bool],
+        enabled: Callable[[], bool],
     ) -> None:
         self._dispatcher = dispatcher
         self._drain = drain
+        self._waits = waits
         self._enabled = enabled
         self._pid: int | None = None
         self._closing = threading.Event()
@@ -43,7 +50,7 @@ class SpoolDrain:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._closing.clear()
-            if self._enabled():
+            if self._enabled() and self._waits():
                 self._background.put(self._drain)
 
     def recorded(self, recorded: Recorded) -> None:

@@ -66,6 +66,10 @@ class Intake:
         """The spool, if there is one."""
         return self._spool
 
+    def has_spooled(self) -> bool:
+        """Whether anything was ever spooled here, and so may wait. Looks at no more than the file's name."""
+        return self._spool is not None and self._spool.path.exists()
+
     def take(self, body: bytes) -> Recorded:
         """Make a verified body safe; it may be acknowledged when this returns.
 
