@@ -240,7 +240,7 @@ def test_no_celery_app_is_a_config_error(make_app: Callable[..., Flask]) -> None
         celery = Celery("casino")
         celery.set_default()
         print(app.test_client().get("/").status_code)
-        print(app.extensions["pooled"].dispatcher._celery is celery)
+        print(app.extensions["pooled"].dispatcher._dispatcher._celery is celery)
     """
     lines = _run(program)
     assert 'app.extensions["celery"]' in lines[0]

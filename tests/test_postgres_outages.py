@@ -31,6 +31,12 @@ from flask_pooled import pool_win
 
 
 @pytest.fixture
+def config(config: dict[str, Any]) -> dict[str, Any]:
+    """Without a spool, so that the answer tells what the database did."""
+    return config | {"POOLED_SPOOL": False}
+
+
+@pytest.fixture
 def backend() -> str:
     return "postgresql"
 

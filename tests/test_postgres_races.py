@@ -26,6 +26,13 @@ from flask_pooled import InboxError
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Recorded
 
+
+@pytest.fixture
+def config(config: dict[str, Any]) -> dict[str, Any]:
+    """Without a spool, so that the answer tells what the database did."""
+    return config | {"POOLED_SPOOL": False}
+
+
 NOW = 1_700_000_000_000
 HOUR = 3_600_000
 
