@@ -317,6 +317,32 @@ def test_many_threads_claim_each_event_once(casino: Casino) -> None:
     assert len(casino.seen) == 60
 
 
+def test_claim_that_another_worker_has_overtaken_runs_nothing(casino: Casino) -> None:
+    processor = casino.state.inbox.processor
+    casino.post_all(win())
+    claim = processor._claim(processor._now(), {})
+    assert claim is not None
+    # It sleeps so long here that the event becomes due for somebody else.
+    casino.make_due()
+    assert casino.drain() == 1
+    assert processor._attempt(claim) is False
+    assert len(casino.seen) == 1
+    assert casino.balance() == 100_000
+    assert casino.rows("state", "attempts") == [("done", 2)]
+
+
+def test_failure_of_an_overtaken_claim_changes_nothing(casino: Casino) -> None:
+    processor = casino.state.inbox.processor
+    casino.post_all(win())
+    claim = processor._claim(processor._now(), {})
+    assert claim is not None
+    casino.make_due()
+    assert casino.drain() == 1
+    for error in (LookupError("late"), TimeoutError("late")):
+        processor._fail(claim, error)
+    assert casino.rows("state", "error", "due_at") == [("done", None, None)]
+
+
 def test_deliveries_at_once_are_one_event(casino: Casino) -> None:
     start = threading.Barrier(8)
     answers: list[int] = []
@@ -345,7 +371,7 @@ _CRASHING = """
     app = Flask("casino", instance_path=sys.argv[1])
     app.config.update(
         TESTING=True, POOLED_TENANT="royal-casino", POOLED_JWT_SECRET="j" * 40,
-        POOLED_WEBHOOK_SECRET="w" * 40, POOLED_MAX_ATTEMPTS=2,
+        POOLED_WEBHOOK_SECRET="w" * 40, POOLED_MAX_ATTEMPTS=2, POOLED_RETRY_BASE=60,
         SQLALCHEMY_DATABASE_URI="sqlite:///wallet.sqlite",
     )
     if sys.argv[2] == "db":
