@@ -84,7 +84,7 @@ class Race:
             columns = (func.count(), func.count(distinct(_CREDIT.c.key)))
             lines, paid = connection.execute(select(*columns).select_from(_CREDIT)).one()
         states = self._inbox.store.count_states()
-        self._inbox.store.close()
+        self._inbox.close()
         return {
             "events": self._count,
             "states": states,
