@@ -144,6 +144,7 @@ def test_sigterm_lets_the_event_at_hand_be_finished(casino: Casino, processes: S
     assert casino.balance("slow") == 100_000
 
 
+@pytest.mark.both_databases
 def test_one_message_is_enough_for_a_backlog(casino: Casino, processes: Served) -> None:
     record_wins(casino, 50)
     worker = _start(processes, "-P", "prefork", "-c", "2")

@@ -23,7 +23,7 @@ from flask_pooled.cli import pooled
 @pytest.fixture
 def casino(make_casino: Callable[..., Casino]) -> Casino:
     """A casino whose events are worked on by this command, connected."""
-    casino = make_casino(POOLED_DISPATCH="worker")
+    casino = make_casino(POOLED_DISPATCH="worker", POOLED_RETRY_BASE=60)
     casino.connect()
     return casino
 
