@@ -20,10 +20,12 @@ from casino import refund
 from casino import win
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import event
 from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Engine
 
 from flask_pooled import event_done
 from flask_pooled import pool_entry
@@ -52,11 +54,16 @@ class Story:
     owed: int
     #: Whether workers are killed too, or only who serves.
     kills_workers: bool = True
+    #: Whether the database is out of reach while it is sent.
+    outage: bool = False
+    #: A statement at which the run may end: all that follows is another run's.
+    until: str | None = None
 
 
 STORIES = {
     "win": Story((win,), owed=1),
     "refunds": Story((refund, refund, entry, entry), owed=2, kills_workers=False),
+    "spooled": Story((win,), owed=1, outage=True, until="INSERT INTO ledger"),
 }
 
 
@@ -131,6 +138,8 @@ class CrashingCasino:
 
     def connect(self) -> None:
         """Open what this process needs, so that only recording and processing are interrupted."""
+        if self.story.outage:
+            return
         with self.app.app_context():
             self.db.session.execute(text("SELECT 1"))
         self.state.inbox.store.count_states()
@@ -146,6 +155,8 @@ class CrashingCasino:
 
     def serve(self, case: int, report: int) -> None:
         """Post the story, and tell on the pipe *report* of each 200."""
+        if self.story.outage:
+            event.listen(Engine, "do_connect", _refuse)
         for number in range(len(self.story.posts)):
             assert self.post(case, number) == 200
             os.write(report, f"acknowledged {number}\n".encode())
@@ -189,6 +200,10 @@ class CrashingCasino:
         spool = self.state.inbox.intake.spool
         spooled = spool is not None and not spool.is_empty()
         return spooled or "pending" in self.state.inbox.store.count_states()
+
+
+def _refuse(dialect: Any, *_: Any) -> None:
+    raise dialect.loaded_dbapi.OperationalError("out of reach")
 
 
 def _until(condition: Callable[[], object], seconds: float) -> None:
