@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import create_engine
@@ -89,7 +90,7 @@ class Database:
         with self.engine.connect() as connection:
             begin_writing(connection)
             yield connection
-            connection.commit()
+            commit(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -121,6 +122,23 @@ def begin_writing(connection: Connection) -> None:
         # An engine event of the app's has sent BEGIN already, the deferred one.
         driver.rollback()
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def commit(connection: Connection) -> None:
+    """Commit, or leave no transaction open.
+
+    A COMMIT that finds the database busy leaves SQLite's transaction as it was, lock and all. SQLAlchemy takes it for
+    ended and hands the connection to the next user of the pool, until whom nobody could write.
+    """
+    try:
+        connection.commit()
+    except BaseException:
+        if not connection.invalidated:
+            driver: Any = connection.connection.driver_connection
+            # What failed is what is to be told.
+            with suppress(Exception):
+                driver.rollback()
+        raise
 
 
 def is_memory(url: URL) -> bool:

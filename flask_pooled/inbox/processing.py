@@ -45,6 +45,7 @@ from .bypass import BypassError
 from .bypass import watching
 from .claimlock import ClaimLock
 from .database import begin_writing
+from .database import commit
 from .database import Database
 from .database import is_busy
 from .database import is_outage
@@ -259,7 +260,7 @@ class Processor:
                     ) from error
                 raise
             self._finish(connection, row, receivers)
-            connection.commit()
+            commit(connection)
             return event
 
     def _work_alone(self, claim: _Claim) -> Event | None:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from ..errors import ConfigError
 from .database import begin_writing
+from .database import commit
 from .database import is_memory
 from .database import is_outage
 from .database import WAIT
@@ -54,7 +55,7 @@ def create_schema(engine: Engine, tables: Tables, *, wal: bool) -> None:
                 f"the inbox has schema version {version}, this Flask-Pooled knows up to {SCHEMA_VERSION}: "
                 "install the version that made it, or a newer one"
             )
-        connection.commit()
+        commit(connection)
 
 
 def _make_directory(engine: Engine) -> None:
