@@ -51,7 +51,7 @@ def _short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_busy_commit_of_a_recording(make_casino: Callable[..., Casino]) -> None:
-    casino = make_casino()
+    casino = make_casino(POOLED_SPOOL=False)
     casino.connect()
     with _reading(casino):
         assert casino.post(win()).status_code == 503

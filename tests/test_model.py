@@ -263,6 +263,7 @@ def _run(make_app: Callable[..., Flask], uri: Any, examples: int) -> None:
                 SQLALCHEMY_DATABASE_URI=uri,
                 POOLED_HOLD_DAILY_OVER=LIMIT,
                 POOLED_MAX_ATTEMPTS=MAX_ATTEMPTS,
+                POOLED_SPOOL=False,
             )
 
     factor = int(os.environ.get("POOLED_MODEL_EXAMPLES", "0"))
