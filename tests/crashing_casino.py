@@ -42,7 +42,7 @@ _SECRET = "webhook-secret-that-is-long-enough-too"
 HALVES = ("first", "second")
 
 #: How long anything may take, seconds.
-PATIENCE = 20
+PATIENCE = 60
 
 
 @dataclass(frozen=True, slots=True)
