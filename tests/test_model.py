@@ -40,8 +40,9 @@ from flask_pooled import pool_win
 LIMIT = 45
 MAX_ATTEMPTS = 2
 
-POOLS = st.sampled_from(["a", "b"])
-PLAYERS = st.sampled_from(["p", "q"])
+# Most of it meets in one account.
+POOLS = st.sampled_from(["a", "a", "a", "b"])
+PLAYERS = st.sampled_from(["p", "p", "p", "q"])
 ENTRIES = st.builds(
     lambda pool, player, slot: entry(pool_id=pool, user_id=player, slots_filled=slot),
     POOLS,
@@ -137,6 +138,15 @@ class InboxMachine(RuleBasedStateMachine):
             self.model.record(event)
         else:
             assert fault is not None
+
+    @rule(event=ENTRIES)
+    def enter(self, event: dict[str, Any]) -> None:
+        self.deliver(event, None)
+
+    @rule(event=REFUNDS, times=st.integers(1, 3))
+    def give_back(self, event: dict[str, Any], times: int) -> None:
+        for _ in range(times):
+            self.deliver(event, None)
 
     @rule(pick=PICKS, times=st.integers(1, 2))
     def deliver_again(self, pick: int, times: int) -> None:
