@@ -122,16 +122,15 @@ def test_released_entry_makes_room(make_casino: Callable[..., Casino]) -> None:
 
 def test_release_after_a_bypass_counts_nothing_twice(make_casino: Callable[..., Casino]) -> None:
     casino = make_casino()
-    casino.connect()
     fail = [True]
 
     @pool_refund.connect_via(casino.app)
-    def commits_by_itself(app: Flask, session: Any, **extra: Any) -> None:
+    def commits_by_itself(app: Flask, event: Any, session: Any, **extra: Any) -> None:
         if fail:
             fail.pop()
-            session.rollback()
             session.connection().commit()
             raise LookupError
+        casino.credit(session, event)
 
     casino.post_all(refund())
     casino.drain()

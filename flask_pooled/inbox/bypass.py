@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InboxError
@@ -108,7 +109,7 @@ def _marked(connection: Connection, statement: str) -> bool:
         connection.exec_driver_sql(f"{statement} {_MARKER}")
     except SQLAlchemyError as error:
         # A lost connection has rolled back, which is no bypass.
-        return connection.invalidated or is_outage(error)
+        return connection.invalidated or (isinstance(error, DBAPIError) and is_outage(error))
     return True
 
 
