@@ -108,9 +108,11 @@ class Race:
             self._inbox.store.record([accept(body, 1) for body in bodies])
 
     def _work(self) -> None:
-        while "pending" in self._inbox.store.count_states():
+        pending = True
+        while pending:
             try:
                 self._inbox.run()
+                pending = "pending" in self._inbox.store.count_states()
             except OperationalError:
                 # The others had SQLite's lock for as long as one waits for it.
                 continue
