@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import asdict
@@ -44,8 +43,6 @@ from .state import state_of
 from .unsigned import Unsigned
 from .webhook import METHODS
 from .webhook import receive
-
-logger = logging.getLogger("flask_pooled")
 
 _Loader = TypeVar("_Loader", bound=PlayerLoader)
 

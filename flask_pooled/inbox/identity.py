@@ -25,11 +25,6 @@ def new_receipt(at: int) -> str:
     return f"{at:012x}{secrets.token_hex(10)}"
 
 
-def first_receipt(at: int) -> str:
-    """The smallest receipt that a delivery which arrived at *at* (milliseconds) could have."""
-    return f"{max(at, 0):012x}"
-
-
 def pool_key(tenant: str, tenant_id: str, pool_id: str) -> bytes:
     """The key of a pool's row."""
     return _digest(tenant, tenant_id, pool_id)
