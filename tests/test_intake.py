@@ -195,6 +195,34 @@ def test_delivery_that_both_have_is_recorded_once(casino: Casino) -> None:
     assert casino.sql("SELECT paid FROM pooled_account") == [(1,)]
 
 
+@pytest.mark.parametrize("error", [RuntimeError, LookupError])
+def test_error_that_nobody_has_thought_of_costs_no_event(
+    casino: Casino, error: type[Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    """In general the database may be out of order; what looks like this one body is set aside and blocks no other."""
+    store, spool = casino.state.inbox.store, _spool(casino)
+    record = store.record
+
+    def stumble(deliveries: Any) -> Any:
+        if deliveries[0].event.pool_id == "odd":
+            raise error
+        return record(deliveries)
+
+    store.record = stumble  # type: ignore[method-assign]
+    casino.post_all(win(pool_id="odd"), win(pool_id="plain", winner_id="other"))
+    casino.drain()
+    del store.record
+    facts = spool.facts()
+    if error is LookupError:
+        assert (facts.waiting, facts.refused) == (0, 1)
+        assert "are set aside in" in caplog.text
+        assert casino.balance("other") == 100_000
+    else:
+        assert facts.waiting == 2
+        casino.drain()
+        assert casino.rows("pool_id") == ["odd", "plain"]
+
+
 def test_503_only_if_the_spool_fails_too(
     casino: Casino, lock: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from casino import win
 from sqlalchemy.exc import OperationalError
 
+from flask_pooled.inbox import spool as spool_module
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.spool import Spool
@@ -125,8 +129,9 @@ def test_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 
 def test_commits_are_synced(spool: Spool) -> None:
     spool.put(_delivery(1))
-    with spool._connect() as connection:
-        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    with spool._connect(1) as connection:
+        # EXTRA: the folder as well, after the journal is gone.
+        assert connection.execute("PRAGMA synchronous").fetchone() == (3,)
 
 
 _WRITER = """
@@ -149,6 +154,72 @@ def test_processes_write_at_once(spool: Spool) -> None:
     bodies: list[bytes] = []
     assert spool.drain(lambda delivery: bodies.append(delivery.body), _refusal) == 300
     assert len(set(bodies)) == 300
+
+
+@contextmanager
+def _reader(spool: Spool) -> Iterator[None]:
+    """Somebody who is in the middle of reading the file: others may begin to write, and not commit."""
+    connection = sqlite3.connect(spool.path)
+    cursor = connection.execute("SELECT * FROM spool")
+    cursor.fetchone()
+    yield
+    connection.close()
+
+
+def test_file_that_somebody_else_reads_takes_nothing_and_stays_free(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "_WAIT", 0.2)
+    for number in range(3):
+        spool.put(_delivery(number))
+    with _reader(spool):
+        with pytest.raises(SpoolError, match="locked"):
+            spool.put(_delivery(3))
+        # No transaction was left open.
+        other = sqlite3.connect(spool.path, timeout=0)
+        other.execute("BEGIN IMMEDIATE")
+        other.close()
+    spool.put(_delivery(4))
+    assert spool.facts().waiting == 4
+
+
+def test_what_could_not_be_forgotten_is_handed_over_again(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "_WAIT", 0.2)
+    for number in range(3):
+        spool.put(_delivery(number))
+    first: list[Delivery] = []
+    with _reader(spool), pytest.raises(sqlite3.OperationalError):
+        spool.drain(first.append, _refusal)
+    again: list[Delivery] = []
+    assert spool.drain(again.append, _refusal) == 3
+    assert again == first
+    assert spool.is_empty()
+
+
+def test_facts_tell_of_the_disk(spool: Spool) -> None:
+    before = spool.facts()
+    spool.put(_delivery(1))
+    facts = spool.facts()
+    assert (before.size, facts.size > 0) == (0, True)
+    assert os.path.ismount(facts.disk)
+    assert spool.path.is_relative_to(facts.disk)
+    assert 0 < facts.free < shutil.disk_usage(facts.disk).total
+    # Only Linux tells.
+    assert (facts.filesystem is None) == (sys.platform != "linux")
+    assert (before.disk, before.filesystem) == (facts.disk, facts.filesystem)
+
+
+def test_file_without_its_table_is_an_empty_spool(spool: Spool) -> None:
+    """All that a full disk may leave room for."""
+    spool.path.parent.mkdir()
+    spool.path.touch()
+    assert (spool.is_empty(), spool.facts().waiting) == (True, 0)
+    assert spool.drain(_never, _refusal) == 0
+    assert spool.path.stat().st_size == 0
+    spool.put(_delivery(1))
+    assert spool.facts().waiting == 1
 
 
 def _never(delivery: Delivery) -> None:

@@ -16,9 +16,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import PooledError
 from .deadline import call_within
-from .deadline import DeadlineError
 from .delivery import accept
 from .delivery import Delivery
 from .delivery import Recorded
@@ -84,7 +82,8 @@ class Intake:
             return self._put(self._spool, delivery)
         try:
             recorded = self._record(delivery)
-        except (SQLAlchemyError, PooledError, DeadlineError) as error:
+        except Exception as error:
+            # Also what nobody has thought of: it must cost no event.
             if not _is_refusal(error):
                 self._break(error)
             return self._put(self._spool, delivery)
@@ -116,7 +115,8 @@ class Intake:
 
         drained = spool.drain(record, _is_refusal)
         refused = spool.facts().refused
-        logger.warning("%d webhook(s) from the spool are in the inbox now", drained)
+        if drained:
+            logger.warning("%d webhook(s) from the spool are in the inbox now", drained)
         if refused:
             logger.critical(
                 "the inbox refused %d webhook(s): they are set aside in %s", refused, spool.path
@@ -163,5 +163,7 @@ class Intake:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether the database refused this one delivery, rather than being out of order."""
-    return isinstance(error, DataError | IntegrityError)
+    """Whether the trouble is this one delivery, rather than a database out of order."""
+    if isinstance(error, SQLAlchemyError):
+        return isinstance(error, DataError | IntegrityError)
+    return isinstance(error, ValueError | TypeError | ArithmeticError | LookupError)

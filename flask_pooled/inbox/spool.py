@@ -8,8 +8,9 @@ a commit whose answer got lost, or a drain that was killed before it could tidy 
 from __future__ import annotations
 
 import sqlite3
-import threading
+import time
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,27 +19,42 @@ from pathlib import Path
 from ..errors import InboxError
 from .delivery import accept
 from .delivery import Delivery
+from .disk import disk_of
+from .queuelock import QueueLock
 
 #: The most that the spool takes, bytes on disk. A million entries of a large pool.
 LIMIT = 512 * 1024 * 1024
 
-#: How long to wait for others who write to it, seconds. SQLite lets writers wait in no order, so that one may wait for
-#: long; a webhook has ten seconds.
+#: How long to wait for others who use it, seconds. A webhook has ten.
 _WAIT = 5.0
 
-#: How many rows are read at once when it is drained.
+#: How many rows are read, and forgotten, at once when it is drained.
 _BATCH = 100
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS spool (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    receipt TEXT NOT NULL UNIQUE,
-    received_at INTEGER NOT NULL,
-    body BLOB NOT NULL,
-    -- Why the inbox refused it; such a row is set aside.
-    refused TEXT
+_SCHEMA = (
+    """
+    CREATE TABLE IF NOT EXISTS spool (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        receipt TEXT NOT NULL UNIQUE,
+        received_at INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        -- Why the inbox refused it; such a row is set aside.
+        refused TEXT
+    )
+    """,
+    # Counting must not read all the bodies, during which nobody could write.
+    "CREATE INDEX IF NOT EXISTS spool_refused ON spool (number) WHERE refused IS NOT NULL",
 )
-"""
+
+_OLDEST = "SELECT received_at FROM spool WHERE refused IS NULL ORDER BY number LIMIT 1"
+
+# One statement, so that it is all of one moment.
+_HOW_IT_STANDS = f"""
+SELECT
+    (SELECT count(*) FROM spool),
+    (SELECT count(*) FROM spool WHERE refused IS NOT NULL),
+    ({_OLDEST})
+"""  # noqa: S608  # no value is put in
 
 
 class SpoolError(InboxError):
@@ -54,11 +70,15 @@ class SpoolFacts:
     waiting: int
     #: Deliveries that the inbox refused, set aside for a person.
     refused: int
-    #: When the oldest that waits arrived, milliseconds since the epoch.
+    #: When the oldest that waits arrived, which is since when it is in use; milliseconds since the epoch.
     oldest: int | None
-    #: Size on disk, and the most that it may have.
+    #: What it takes on disk, and the most that it may take; bytes.
     size: int
     limit: int
+    #: Where its disk is mounted, the kind of file system (``None``: unknown), and the bytes that are free there.
+    disk: str
+    filesystem: str | None
+    free: int
 
 
 class Spool:
@@ -67,8 +87,8 @@ class Spool:
     def __init__(self, path: str | Path, *, limit: int = LIMIT) -> None:
         self.path = Path(path)
         self._limit = limit
-        # The threads of this process queue here, where waiting costs nothing.
-        self._turn = threading.Lock()
+        # SQLite lets writers in in no order.
+        self._turn = QueueLock(self.path.with_name(f"{self.path.name}.lock"))
 
     def put(self, delivery: Delivery) -> None:
         """Take a delivery; it is on the disk when this returns.
@@ -77,8 +97,7 @@ class Spool:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._turn, self._connect() as connection:
-                connection.execute("BEGIN IMMEDIATE")
+            with self._writing() as connection:
                 if _size(connection) >= self._limit:
                     raise SpoolError(
                         f"the spool {self.path} is full: bring the database back, so that it can be drained"
@@ -87,7 +106,6 @@ class Spool:
                     "INSERT OR IGNORE INTO spool (receipt, received_at, body) VALUES (?, ?, ?)",
                     (delivery.receipt, delivery.received_at, delivery.body),
                 )
-                connection.commit()
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(
                 f"the spool {self.path} cannot be written ({error}): see to its disk and permissions, or set "
@@ -99,62 +117,106 @@ class Spool:
     ) -> int:
         """Hand over what waits, oldest first, and forget it.
 
+        What was handed over and could not be forgotten is handed over again the next time, under the same receipt.
+
         :param record: commits a delivery to the inbox.
         :param is_refusal: whether what it raised is about that one delivery.
         :returns: how many were handed over.
         :raises Exception: what *record* raised, if it is no refusal; the rest waits.
         """
-        if not self.path.exists():
-            return 0
         drained = 0
-        with self._connect() as connection:
-            while rows := connection.execute(
-                "SELECT number, receipt, received_at, body FROM spool WHERE refused IS NULL ORDER BY number LIMIT ?",
-                (_BATCH,),
-            ).fetchall():
-                for number, receipt, received_at, body in rows:
+        while rows := self._oldest():
+            handed_over: list[int] = []
+            try:
+                for number, delivery in rows:
                     try:
-                        record(accept(body, received_at, receipt))
+                        record(delivery)
                     except Exception as error:
                         if not is_refusal(error):
                             raise
-                        reason = f"{type(error).__name__}: {error}"
-                        connection.execute(
-                            "UPDATE spool SET refused = ? WHERE number = ?", (reason, number)
-                        )
+                        self._set_aside(number, error)
                     else:
-                        connection.execute("DELETE FROM spool WHERE number = ?", (number,))
-                        drained += 1
-                    connection.commit()
+                        handed_over.append(number)
+            finally:
+                if handed_over:
+                    self._forget(handed_over)
+            drained += len(handed_over)
         return drained
 
     def is_empty(self) -> bool:
         """Whether nothing waits to be drained."""
-        if not self.path.exists():
-            return True
-        with self._connect() as connection:
-            row = connection.execute("SELECT 1 FROM spool WHERE refused IS NULL LIMIT 1").fetchone()
-            return row is None
+        with self._reading() as connection:
+            return connection is None or connection.execute(_OLDEST).fetchone() is None
 
     def facts(self) -> SpoolFacts:
         """How it stands."""
-        if not self.path.exists():
-            return SpoolFacts(str(self.path), 0, 0, None, 0, self._limit)
-        with self._connect() as connection:
-            waiting, refused, oldest = connection.execute(
-                "SELECT count(*) FILTER (WHERE refused IS NULL), count(refused), "
-                "min(received_at) FILTER (WHERE refused IS NULL) FROM spool"
-            ).fetchone()
-            size = _size(connection)
-        return SpoolFacts(str(self.path), waiting, refused, oldest, size, self._limit)
+        total, refused, oldest, size = 0, 0, None, 0
+        with self._reading() as connection:
+            if connection is not None:
+                total, refused, oldest = connection.execute(_HOW_IT_STANDS).fetchone()
+                size = _size(connection)
+        disk = disk_of(self.path)
+        return SpoolFacts(
+            str(self.path),
+            total - refused,
+            refused,
+            oldest,
+            size,
+            self._limit,
+            disk=disk.mount,
+            filesystem=disk.kind,
+            free=disk.free,
+        )
+
+    def _oldest(self) -> list[tuple[int, Delivery]]:
+        with self._reading() as connection:
+            if connection is None:
+                return []
+            rows = connection.execute(
+                "SELECT number, receipt, received_at, body FROM spool WHERE refused IS NULL ORDER BY number LIMIT ?",
+                (_BATCH,),
+            ).fetchall()
+        return [(number, accept(body, at, receipt)) for number, receipt, at, body in rows]
+
+    def _forget(self, numbers: Iterable[int]) -> None:
+        with self._writing() as connection:
+            for number in numbers:
+                connection.execute("DELETE FROM spool WHERE number = ?", (number,))
+
+    def _set_aside(self, number: int, error: Exception) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        with self._writing() as connection:
+            connection.execute("UPDATE spool SET refused = ? WHERE number = ?", (reason, number))
 
     @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        until = time.monotonic() + _WAIT
+        with self._turn.hold(_WAIT), self._connect(until - time.monotonic()) as connection:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            # Where it fails, closing the connection rolls back.
+            connection.commit()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection, or ``None`` if nothing was ever put in. Writes nothing, where there may be no room to."""
+        if not self.path.exists():
+            yield None
+            return
+        with self._connect(_WAIT) as connection:
+            made = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'spool'").fetchone()
+            yield connection if made else None
+
+    @contextmanager
+    def _connect(self, wait: float) -> Iterator[sqlite3.Connection]:
         # Opened anew each time: it is rarely used, by any thread, and across forks.
-        connection = sqlite3.connect(self.path, timeout=_WAIT)
+        connection = sqlite3.connect(self.path, timeout=max(wait, 0))
         try:
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(_SCHEMA)
+            # FULL leaves it to the disk's own time that the journal is gone: a power cut may bring it back, and with it
+            # take back what was committed.
+            connection.execute("PRAGMA synchronous = EXTRA")
             yield connection
         finally:
             connection.close()

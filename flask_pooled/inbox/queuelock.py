@@ -1,0 +1,138 @@
+"""A lock on a file for which threads and processes wait in the order in which they came, and not for ever.
+
+SQLite lets those who wait for its write lock try again and again, in no order: among many writers, one may never meet
+the moment in which it is free. The system's own lock keeps a queue (``flock`` on Linux; elsewhere nearly so).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .deadline import call_within
+from .deadline import DeadlineError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _try_to_lock(fd: int) -> None:
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+
+    def _lock(fd: int) -> None:
+        while True:
+            try:
+                # It gives up after ten seconds.
+                msvcrt.locking(fd, msvcrt.LK_LOCK, 1)
+            except OSError:
+                continue
+            return
+
+    def _unlock(fd: int) -> None:
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    def _try_to_lock(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _lock(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+
+    def _unlock(fd: int) -> None:
+        # Closing would do, were there no child that was forked meanwhile and has the file open as well.
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+class QueueLock:
+    """Held by one thread of one process at a time; the system frees it when that process ends, however it ends."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        # The threads of this process queue here, where waiting costs nothing; one of them has the system's lock or
+        # stands in its queue.
+        self._turn = threading.Lock()
+        self._place: _Place | None = None
+
+    @contextmanager
+    def hold(self, seconds: float) -> Iterator[None]:
+        """Hold the lock for the block.
+
+        :param seconds: the longest wait for it.
+        :raises TimeoutError: others had it for so long.
+        :raises OSError: its file cannot be opened or locked.
+        """
+        until = time.monotonic() + seconds
+        if not self._turn.acquire(timeout=seconds):
+            raise _timeout(seconds)
+        try:
+            # Whoever holds it may hang for hours: no more than one thread of a process waits for that.
+            if self._place is not None and not self._place.left.wait(until - time.monotonic()):
+                raise _timeout(seconds)
+            self._place = _Place(self._path)
+            self._place.reach(until - time.monotonic())
+            try:
+                yield
+            finally:
+                self._place.leave()
+        finally:
+            self._turn.release()
+
+
+class _Place:
+    """A place in the system's queue."""
+
+    def __init__(self, path: Path) -> None:
+        self.left = threading.Event()
+        self._file = path.open("ab")
+        self._change = threading.Lock()
+        self._reached = self._given_up = False
+
+    def reach(self, seconds: float) -> None:
+        """Hold the lock when this returns.
+
+        :raises TimeoutError: it is still somebody else's; the place is left as soon as that changes.
+        :raises OSError: the file cannot be locked.
+        """
+        try:
+            _try_to_lock(self._file.fileno())
+            return
+        except OSError:
+            # Somebody has it; or else the next lines tell what is wrong.
+            pass
+        try:
+            # In a thread: the system lets nobody leave its queue.
+            call_within(seconds, self._queue)
+        except DeadlineError:
+            with self._change:
+                self._given_up = not self._reached
+                if self._given_up:
+                    raise _timeout(seconds) from None
+        except OSError:
+            self._close()
+            raise
+
+    def leave(self) -> None:
+        """Free the lock."""
+        _unlock(self._file.fileno())
+        self._close()
+
+    def _queue(self) -> None:
+        _lock(self._file.fileno())
+        with self._change:
+            self._reached = True
+            if self._given_up:
+                self.leave()
+
+    def _close(self) -> None:
+        self._file.close()
+        self.left.set()
+
+
+def _timeout(seconds: float) -> TimeoutError:
+    return TimeoutError(f"others had the lock for {seconds:.1f} seconds")
