@@ -46,11 +46,13 @@ def _held_elsewhere(path: Path) -> Iterator[int]:
 
     pid = _fork(hold)
     os.read(held, 1)
-    yield pid
-    os.write(tell_release, b".")
-    was_killed(pid)
-    for end in (held, tell_held, release, tell_release):
-        os.close(end)
+    try:
+        yield pid
+    finally:
+        os.write(tell_release, b".")
+        was_killed(pid)
+        for end in (held, tell_held, release, tell_release):
+            os.close(end)
 
 
 def _waiting_for(path: Path) -> int:
@@ -126,11 +128,14 @@ def test_child_that_was_forked_meanwhile_does_not_keep_it(path: Path) -> None:
     release, tell_release = os.pipe()
     with QueueLock(path).hold(1):
         pid = _fork(lambda: os.read(release, 1))
-    with QueueLock(path).hold(1):
+    try:
+        with QueueLock(path).hold(1):
+            pass
+    finally:
         os.write(tell_release, b".")
-    was_killed(pid)
-    os.close(release)
-    os.close(tell_release)
+        was_killed(pid)
+        os.close(release)
+        os.close(tell_release)
 
 
 def test_file_that_cannot_be_opened(tmp_path: Path) -> None:
