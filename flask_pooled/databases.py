@@ -99,6 +99,11 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     options = _engine_options(app, db, key)
     if options.get("isolation_level") == "AUTOCOMMIT":
         raise _autocommit()
+    if "autocommit" in options.get("connect_args", {}):
+        raise ConfigError(
+            "the engine of db= has connect_args with autocommit, by which the driver begins and ends transactions at "
+            "times of its own: leave it out of SQLALCHEMY_ENGINE_OPTIONS and of SQLAlchemy(engine_options=...)"
+        )
     metadata = db.metadata
     if key is not None:
         metadata = db.metadatas.setdefault(

@@ -95,15 +95,21 @@ class Pooled:
             store,
             Intake(store, find_spool(app, settings), may_hang=home.may_hang),
             processor,
-            Decisions(home.database, home.tables, settings),
+            Decisions(
+                home.database,
+                home.tables,
+                settings,
+                wake=lambda event_id: dispatcher.wake(event_id),
+            ),
             tell_held=lambda recorded: _tell_held(handoff, recorded),
         )
         workers = Workers(home.database, home.tables, settings.tenant)
+        dispatcher = _dispatcher(app, settings, inbox, workers)
         state = State(
             settings=settings,
             inbox=inbox,
             workers=workers,
-            dispatcher=_dispatcher(app, settings, inbox, workers),
+            dispatcher=dispatcher,
             unsigned=Unsigned(),
             find_loader=lambda: self._loader,
         )

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 
 from .errors import InboxError
 from .events import Event
-from .inbox.processing import OTHER_KINDS
+from .inbox.handler import OTHER_KINDS
 from .session import Join
 from .session import JoinedSession
 from .signals import event_dead

@@ -118,7 +118,8 @@ def test_failure_after_ending_the_transaction_is_held(
     assert (state, reason) == ("held", "bypass")
     assert "after the commit" in trace
     assert told == [("player_abc123", "bypass")]
-    assert casino.sql("SELECT action, to_state FROM pooled_audit") == [("hold", "held")]
+    trail = "SELECT action, to_state FROM pooled_audit WHERE action <> 'bypass'"
+    assert casino.sql(trail) == [("hold", "held")]
     assert "look into the wallet" in caplog.text
 
 
@@ -160,7 +161,7 @@ def test_success_after_a_commit_beside_the_transaction_is_done_and_logged(
     casino = make_casino()
     assert _handle(casino, _engine_begin, None) == [1]
     assert casino.states() == ["done"]
-    assert "could have been paid twice" in caplog.text
+    assert "had it failed, the event would be held" in caplog.text
 
 
 def test_failure_after_a_commit_to_another_database_is_tried_again(
@@ -196,7 +197,13 @@ def test_commits_outside_of_events_are_nobodys_business(casino: Casino) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"isolation_level": "AUTOCOMMIT"}, {"execution_options": {"isolation_level": "AUTOCOMMIT"}}],
+    [
+        {"isolation_level": "AUTOCOMMIT"},
+        {"execution_options": {"isolation_level": "AUTOCOMMIT"}},
+        # Python 3.12 and newer, and psycopg.
+        {"connect_args": {"autocommit": False}},
+        {"connect_args": {"autocommit": True}},
+    ],
 )
 @pytest.mark.parametrize("constructor", [True, False])
 def test_autocommit_engine_is_refused(
@@ -214,5 +221,5 @@ def test_autocommit_engine_is_refused(
         Pooled(app, db=db)
         app.test_client().get("/")
 
-    with pytest.raises(ConfigError, match="AUTOCOMMIT"):
+    with pytest.raises(ConfigError, match=r"(?i)autocommit"):
         start()

@@ -29,6 +29,7 @@ from served_casino import eventually
 from served_casino import record_wins
 
 from flask_pooled import event_held
+from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled.dispatch import celery_tasks
 from flask_pooled.dispatch.celery_tasks import beat_schedule
@@ -217,7 +218,8 @@ def test_shift_ends_while_there_is_work(
 ) -> None:
     casino = make(TESTING=True)
     record_wins(casino, 3)
-    monkeypatch.setattr(celery_tasks, "_SHIFT", 0)
+    pool_win.connect_via(casino.app)(lambda app, **extra: time.sleep(0.2))
+    monkeypatch.setattr(celery_tasks, "_SHIFT", 0.1)
     for done in (1, 2, 3):
         casino.app.extensions["celery"].tasks[PROCESS].apply((1,))
         assert casino.states().count("done") == done

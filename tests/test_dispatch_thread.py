@@ -18,6 +18,7 @@ from flask import Flask
 
 from flask_pooled import event_held
 from flask_pooled import pool_win
+from flask_pooled.dispatch.base import Run
 from flask_pooled.dispatch.held import HeldObservers
 from flask_pooled.dispatch.thread import ThreadDispatcher
 from flask_pooled.inbox.delivery import accept
@@ -169,7 +170,7 @@ def test_preforking_server(serving: Casino) -> None:
     assert _threads() == []
 
 
-def _dispatcher(casino: Casino, run: Callable[[int], int]) -> ThreadDispatcher:
+def _dispatcher(casino: Casino, run: Run) -> ThreadDispatcher:
     return ThreadDispatcher(
         run,
         HeldObservers(lambda recorded: None, enabled=lambda: True),
@@ -181,7 +182,7 @@ def _dispatcher(casino: Casino, run: Callable[[int], int]) -> ThreadDispatcher:
 def test_starts_anew_after_a_fork(casino: Casino) -> None:
     runs: list[int] = []
 
-    def run(limit: int) -> int:
+    def run(limit: int | None = None, **options: Any) -> int:
         runs.append(os.getpid())
         return 0
 
@@ -198,7 +199,7 @@ def test_starts_anew_after_a_fork(casino: Casino) -> None:
 
 
 def test_close_without_start(casino: Casino) -> None:
-    dispatcher = _dispatcher(casino, lambda limit: 0)
+    dispatcher = _dispatcher(casino, lambda limit=None, **options: 0)
     dispatcher.close()
     dispatcher.start()
     dispatcher.start()

@@ -21,6 +21,7 @@ from served_casino import served
 
 from flask_pooled import event_held
 from flask_pooled import pool_win
+from flask_pooled.dispatch.base import Run
 from flask_pooled.dispatch.worker import Crew
 from flask_pooled.inbox.heartbeat import Heartbeat
 
@@ -44,7 +45,7 @@ def make_crew(casino: Casino) -> Iterator[Callable[..., Crew]]:
     """Makes crews that work in a thread of the test's."""
     working: list[tuple[Crew, threading.Thread]] = []
 
-    def make(run: Callable[[int | None], int] | None = None, **options: Any) -> Crew:
+    def make(run: Run | None = None, **options: Any) -> Crew:
         crew = Crew(
             run or casino.state.inbox.run,
             Heartbeat(casino.state.workers, "worker"),
@@ -195,7 +196,7 @@ def test_idle_worker_holds_no_transaction(casino: Casino, make_crew: Callable[..
 def test_crew_works_side_by_side(casino: Casino) -> None:
     together = threading.Barrier(3)
 
-    def run(limit: int | None) -> int:
+    def run(limit: int | None = None, **options: Any) -> int:
         # Lets nobody pass before all three are here.
         together.wait(10)
         crew.stop()

@@ -29,6 +29,7 @@ from inbox_model import Model
 from interleaving import each_statement
 from sqlalchemy import URL
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -80,7 +81,10 @@ class Fault:
     def __call__(self, connection: Connection, statement: str) -> None:
         self._count += 1
         if self._at and self._count >= self._at:
-            raise Crash if self._kind == "crash" else PoolTimeoutError("no database")
+            if self._kind == "crash":
+                raise Crash
+            connection.invalidate()
+            raise OperationalError(statement, {}, Exception("gone"), connection_invalidated=True)
 
 
 class InboxMachine(RuleBasedStateMachine):
@@ -174,6 +178,8 @@ class InboxMachine(RuleBasedStateMachine):
                 self.model.attempt(line, self.fate_of(line))
         else:
             self.during(fault, self.casino.drain)
+            # As the next look begins.
+            self.casino.state.inbox.processor._attempts._catch_up()
             self.follow(due)
 
     def fate_of(self, line: Line) -> str:

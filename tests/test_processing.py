@@ -48,6 +48,13 @@ def test_drain_counts_what_it_has_done_and_stops_at_its_limit(casino: Casino) ->
     assert [casino.drain(2), casino.drain(limit=2), casino.drain(), casino.drain()] == [2, 2, 1, 0]
 
 
+def test_nothing_is_begun_after_the_word_to_stop(casino: Casino) -> None:
+    casino.post_all(*(win(pool_id=str(number)) for number in range(3)))
+    processor = casino.state.inbox.processor
+    assert processor.run(stop=lambda: len(casino.seen) == 2) == 2
+    assert casino.rows("attempts") == [1, 1, 0]
+
+
 def test_failure_rolls_everything_back_and_is_tried_again(casino: Casino) -> None:
     failures = iter([True, True, False])
 
@@ -75,10 +82,11 @@ def test_failure_rolls_everything_back_and_is_tried_again(casino: Casino) -> Non
 def test_backoff_doubles_with_jitter_up_to_an_hour(casino: Casino) -> None:
     processor = casino.state.inbox.processor
     processor._clock = lambda: 1000.0
-    processor._rng = random.Random(1)
+    attempts_made = processor._attempts
+    attempts_made._rng = random.Random(1)
     for attempts in range(1, 60):
         longest = min(2000 * 2 ** (attempts - 1), 3_600_000)
-        pauses = [processor._next_attempt(attempts) - 1_000_000 for _ in range(20)]
+        pauses = [attempts_made._next_attempt(attempts) - 1_000_000 for _ in range(20)]
         assert longest / 2 <= min(pauses)
         assert max(pauses) <= longest
         assert len(set(pauses)) > 1
@@ -320,7 +328,7 @@ def test_many_threads_claim_each_event_once(casino: Casino) -> None:
 def test_claim_that_another_worker_has_overtaken_runs_nothing(casino: Casino) -> None:
     processor = casino.state.inbox.processor
     casino.post_all(win())
-    claim = processor._claim(processor._now(), {})
+    claim = processor._attempts.claim(processor._now(), ())
     assert claim is not None
     # It sleeps so long here that the event becomes due for somebody else.
     casino.make_due()
@@ -334,12 +342,12 @@ def test_claim_that_another_worker_has_overtaken_runs_nothing(casino: Casino) ->
 def test_failure_of_an_overtaken_claim_changes_nothing(casino: Casino) -> None:
     processor = casino.state.inbox.processor
     casino.post_all(win())
-    claim = processor._claim(processor._now(), {})
+    claim = processor._attempts.claim(processor._now(), ())
     assert claim is not None
     casino.make_due()
     assert casino.drain() == 1
-    for error in (LookupError("late"), TimeoutError("late")):
-        processor._fail(claim, error)
+    for counts in (True, False):
+        processor._attempts.fail(claim, LookupError("late"), counts=counts)
     assert casino.rows("state", "error", "due_at") == [("done", None, None)]
 
 

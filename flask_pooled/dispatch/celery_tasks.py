@@ -22,6 +22,7 @@ from ..errors import ConfigError
 from ..inbox.delivery import Recorded
 from ..inbox.heartbeat import Heartbeat
 from .background import Background
+from .base import Run
 from .held import HeldObservers
 from .poll import Look
 
@@ -65,7 +66,7 @@ def beat_schedule(every: float = SWEEP_EVERY) -> dict[str, dict[str, Any]]:
 class CeleryDispatcher:
     """Wakes Celery workers, and works when run in one.
 
-    :param run: works on what is due, on that many events at most; returns how many were done.
+    :param run: works on what is due.
     :param held: tells the observers of held events.
     :param heartbeat: says that this process works.
     :param enabled: whether messages may be sent at all; without any, ``drain()`` does the work.
@@ -75,7 +76,7 @@ class CeleryDispatcher:
 
     def __init__(
         self,
-        run: Callable[[int], int],
+        run: Run,
         held: HeldObservers,
         heartbeat: Heartbeat,
         *,
@@ -109,8 +110,13 @@ class CeleryDispatcher:
     def recorded(self, recorded: Recorded) -> None:
         """Have a message sent. If too many wait to be sent, the sweep finds the event."""
         self._held.recorded(recorded)
-        if recorded.state == "pending" and self._enabled():
-            self._publisher.put(recorded.id)
+        if recorded.state == "pending":
+            self.wake(recorded.id)
+
+    def wake(self, event_id: int) -> None:
+        """Have a message sent."""
+        if self._enabled():
+            self._publisher.put(event_id)
 
     def close(self) -> None:
         """Send what is waiting, for a moment."""
@@ -126,8 +132,12 @@ class CeleryDispatcher:
     def work(self) -> None:
         """Work on what is due, for a while."""
         until = time.monotonic() + _SHIFT
+
+        def is_over() -> bool:
+            return time.monotonic() >= until
+
         self._heartbeat.beat()
-        while self._look() and time.monotonic() < until:
+        while self._look(is_over) and not is_over():
             self._heartbeat.beat()
 
     def leave(self) -> None:

@@ -31,6 +31,16 @@ class InlineDispatcher:
         """Work now."""
         if recorded.state == "held":
             self._tell_held(recorded)
+        self._work()
+
+    def wake(self, event_id: int) -> None:
+        """Work now."""
+        self._work()
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+    def _work(self) -> None:
         try:
             self._run()
         except KeyboardInterrupt:
@@ -38,6 +48,3 @@ class InlineDispatcher:
         except BaseException:
             # Also what a receiver raises to end the process: the event is on disk and must be acknowledged.
             logger.exception("pending events could not be worked on now; they stay pending")
-
-    def close(self) -> None:
-        """Nothing to stop."""

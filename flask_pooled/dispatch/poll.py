@@ -7,43 +7,41 @@ import random
 import threading
 from collections.abc import Callable
 
+from .base import Run
+
 logger = logging.getLogger("flask_pooled")
 
-#: How many failures in a row cost one pause.
+#: How many attempts one look makes. So many failures in a row cost one pause.
 _BATCH = 20
 
 
 class Look:
     """One look for due events. What it meets is logged once, and once more when it is over.
 
-    :param run: works on what is due, on that many events at most; returns how many were done.
-    :param stopping: whether no further event should be begun.
+    :param run: works on what is due.
     :param survives: what is logged instead of raised.
     """
 
     def __init__(
         self,
-        run: Callable[[int], int],
+        run: Run,
         *,
-        stopping: Callable[[], bool] = lambda: False,
         survives: type[BaseException] = BaseException,
     ) -> None:
         self._run = run
-        self._stopping = stopping
         self._survives = survives
         # The threads of a worker share a look.
         self._lock = threading.Lock()
         self._failing = False
 
-    def __call__(self) -> bool:
-        """Work on the next event that is due.
+    def __call__(self, stop: Callable[[], bool]) -> bool:
+        """Work on the next events that are due.
 
+        :param stop: whether to begin no further event.
         :returns: whether to look again without a pause.
         """
         try:
-            # One at a time: who is told to stop finishes the event at hand and no other. If none was done, then none
-            # is due, or that one failed; the second look tells, so that failures do not cost a pause each.
-            done = self._run(1) or (0 if self._stopping() else self._run(_BATCH))
+            done = self._run(_BATCH, stop=stop)
         except self._survives:
             if self._turns(failing=True):
                 logger.exception(

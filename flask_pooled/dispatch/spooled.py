@@ -22,7 +22,8 @@ class SpoolDrain:
     """A dispatcher that drains the spool as well.
 
     :param dispatcher: does everything else.
-    :param drain: drains the spool; returns whether nothing waits in it any more, and never raises.
+    :param drain: drains the spool, and tells what it is given of each delivery; returns whether nothing waits in it
+        any more, and never raises.
     :param waits: whether there is a spool at all.
     :param enabled: whether a thread may be started at all.
     """
@@ -30,7 +31,7 @@ class SpoolDrain:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        drain: Callable[[], bool],
+        drain: Callable[[Callable[[Recorded], None]], bool],
         *,
         waits: Callable[[], bool],
         enabled: Callable[[], bool],
@@ -60,12 +61,20 @@ class SpoolDrain:
         elif self._enabled():
             self._background.put(self._drain)
 
+    def wake(self, event_id: int) -> None:
+        """Pass it on."""
+        self._dispatcher.wake(event_id)
+
     def close(self) -> None:
         """Stop; what waits in the spool waits for the next process."""
         self._closing.set()
         self._background.close()
         self._dispatcher.close()
 
-    def _until_empty(self, drain: Callable[[], bool]) -> None:
-        while not self._closing.is_set() and not drain():
+    def _until_empty(self, drain: Callable[[Callable[[Recorded], None]], bool]) -> None:
+        while not self._closing.is_set() and not drain(self._drained):
             self._closing.wait(jittered(_PAUSE))
+
+    def _drained(self, recorded: Recorded) -> None:
+        if recorded.state == "pending":
+            self._dispatcher.wake(recorded.id)

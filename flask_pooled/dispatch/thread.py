@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from ..inbox.delivery import Recorded
 from ..inbox.heartbeat import Heartbeat
+from .base import Run
 from .held import HeldObservers
 from .poll import jittered
 from .poll import Look
@@ -27,7 +28,7 @@ _PATIENCE = 5.0
 class ThreadDispatcher:
     """Works in a thread of this process.
 
-    :param run: works on what is due, on that many events at most; returns how many were done.
+    :param run: works on what is due.
     :param held: tells the observers of held events.
     :param heartbeat: says that this process works.
     :param enabled: whether a thread may be started at all; without one, ``drain()`` does the work.
@@ -35,7 +36,7 @@ class ThreadDispatcher:
 
     def __init__(
         self,
-        run: Callable[[int], int],
+        run: Run,
         held: HeldObservers,
         heartbeat: Heartbeat,
         *,
@@ -44,7 +45,7 @@ class ThreadDispatcher:
         self._held = held
         self._heartbeat = heartbeat
         self._enabled = enabled
-        self._look = Look(run, stopping=lambda: self._stopping.is_set())
+        self._look = Look(run)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._pid: int | None = None
@@ -73,6 +74,10 @@ class ThreadDispatcher:
         self._held.recorded(recorded)
         self._wake.set()
 
+    def wake(self, event_id: int) -> None:
+        """Wake the thread."""
+        self._wake.set()
+
     def close(self) -> None:
         """Stop after the event that is being handled, or leave it to the next process."""
         self._held.close()
@@ -91,7 +96,7 @@ class ThreadDispatcher:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            again = self._look()
+            again = self._look(self._stopping.is_set)
             self._heartbeat.beat()
             if not again:
                 self._wake.wait(jittered(_PAUSE))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..inbox.delivery import Recorded
 from ..inbox.heartbeat import Heartbeat
+from .base import Run
 from .held import HeldObservers
 from .poll import jittered
 from .poll import Look
@@ -38,6 +39,9 @@ class WorkerDispatcher:
         """Leave the event to the workers."""
         self._held.recorded(recorded)
 
+    def wake(self, event_id: int) -> None:
+        """Leave the event to the workers."""
+
     def close(self) -> None:
         """Stop telling observers."""
         self._held.close()
@@ -46,7 +50,7 @@ class WorkerDispatcher:
 class Crew:
     """The threads of one working process, each of which claims events for itself.
 
-    :param run: works on what is due, on that many events at most; returns how many were done.
+    :param run: works on what is due.
     :param heartbeat: says that this process works.
     :param concurrency: how many threads.
     :param pause: between two looks that found nothing, seconds.
@@ -54,7 +58,7 @@ class Crew:
 
     def __init__(
         self,
-        run: Callable[[int | None], int],
+        run: Run,
         heartbeat: Heartbeat,
         *,
         concurrency: int = 1,
@@ -65,7 +69,7 @@ class Crew:
         self._concurrency = concurrency
         self._pause = pause
         self._stopping = threading.Event()
-        self._look = Look(run, stopping=self._stopping.is_set)
+        self._look = Look(run)
         self._error: Exception | None = None
 
     def stop(self) -> None:
@@ -109,15 +113,14 @@ class Crew:
 
     def _until_stopped(self) -> None:
         while not self._stopping.is_set():
-            if not self._look():
+            if not self._look(self._stopping.is_set):
                 self._stopping.wait(jittered(self._pause))
 
     def _until_nothing_is_due(self) -> None:
         while not self._stopping.is_set():
             try:
-                # If none was done, then none is due or that one failed: the second call tells.
-                if not (self._run(1) or self._run(None)):
-                    return
+                self._run(stop=self._stopping.is_set)
+                return
             except Exception as error:
                 self._error = error
                 self._stopping.set()

@@ -6,16 +6,22 @@ attempt. So a failed event whose receiver did that is not tried again: it is hel
 Seen are: a commit or an AUTOCOMMIT on any other connection of SQLAlchemy's to the same database, and whatever ends
 the transaction itself, be it a COMMIT as text or the driver's own ``commit()``. Not seen are other threads, other
 processes and connections made without SQLAlchemy.
+
+A commit on another connection is written down before it happens, so that the event is held even if this process does
+not live to see it fail.
 """
 
 from __future__ import annotations
 
 import logging
+import sqlite3
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
+from typing import Literal
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
@@ -31,27 +37,107 @@ logger = logging.getLogger("flask_pooled")
 #: Stands at the beginning of the transaction; where it is gone, so is the transaction.
 _MARKER = "pooled_event"
 
+#: What a person is told to do.
+WHAT_NOW = (
+    "What it committed stays: look into the wallet, then release or discard the event. Write through session or "
+    "db.session, and let the inbox commit"
+)
+
+#: Errors at which SQLite may roll back the whole transaction by itself (https://sqlite.org/lang_transaction.html).
+_SQLITE_ROLLS_BACK = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_INTERRUPT,
+}
+
 
 class BypassError(InboxError):
     """A receiver failed after it had written outside of its event's transaction, or it ended that transaction."""
 
 
-class _Watch:
-    """What the receivers of one event did past their transaction."""
+class Watch:
+    """What the receivers of one event do past their transaction.
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.bypassed = False
-        self.elsewhere = False
+    :param connection: has the open transaction.
+    :param foresee: is called before the first commit past the transaction; what it raises prevents that commit.
+    """
+
+    def __init__(self, connection: Connection, foresee: Callable[[], object]) -> None:
+        self._connection = connection
+        self._foresee = foresee
+        self._bypassed = False
+        self._elsewhere = False
+        #: The transaction was lost: its connection broke, or the database gave it up.
+        self.lost = False
+
+    @contextmanager
+    def over_receivers(self) -> Iterator[None]:
+        """Run receivers in the transaction.
+
+        :raises BypassError: the transaction is not what it was, or they failed and something they wrote stays. Its
+            ``__cause__`` is what they raised.
+        """
+        self._connection.exec_driver_sql(f"SAVEPOINT {_MARKER}")
+        token = _watch.set(self)
+        try:
+            yield
+        except BaseException as error:
+            mark = self._mark("ROLLBACK TO SAVEPOINT")
+            if mark == "gone" and _has_rolled_back(error):
+                mark = "lost"
+            if self._bypassed or mark == "gone":
+                raise BypassError(
+                    f"a receiver failed after it had committed by itself, past the transaction of its event. {WHAT_NOW}"
+                ) from error
+            self.lost = mark == "lost"
+            if self._elsewhere:
+                logger.warning(
+                    "a receiver failed after it had committed to another database, where that stays; it will run again"
+                )
+            raise
+        finally:
+            _watch.reset(token)
+        if self._mark("RELEASE SAVEPOINT") == "gone":
+            raise BypassError(
+                "a receiver ended the transaction of its event by itself (a COMMIT or ROLLBACK past the session): "
+                f"nobody can tell what it wrote. {WHAT_NOW}"
+            )
+        if self._bypassed:
+            logger.error(
+                "a receiver committed past the transaction of its event; had it failed, the event would be held. "
+                "Write through session or db.session, and let the inbox commit"
+            )
 
     def note(self, connection: Connection) -> None:
-        if _same_database(connection, self.connection):
-            self.bypassed = True
-        else:
-            self.elsewhere = True
+        """A receiver is about to commit on another connection."""
+        if not _same_database(connection, self._connection):
+            self._elsewhere = True
+        elif not self._bypassed:
+            # On SQLite whoever wants to write waits for this very transaction, so that there is nothing to foresee.
+            if self._connection.dialect.name != "sqlite":
+                token = _watch.set(None)
+                try:
+                    self._foresee()
+                finally:
+                    _watch.reset(token)
+            self._bypassed = True
+
+    def _mark(self, statement: str) -> Literal["there", "gone", "lost"]:
+        """Whether the transaction still begins with our marker."""
+        try:
+            self._connection.exec_driver_sql(f"{statement} {_MARKER}")
+        except SQLAlchemyError as error:
+            # A lost connection has rolled back, which is no bypass.
+            lost = self._connection.invalidated or (
+                isinstance(error, DBAPIError) and is_outage(error)
+            )
+            return "lost" if lost else "gone"
+        return "there"
 
 
-_watch: ContextVar[_Watch | None] = ContextVar("flask_pooled_watch", default=None)
+_watch: ContextVar[Watch | None] = ContextVar("flask_pooled_watch", default=None)
 
 
 def watch_commits() -> None:
@@ -65,52 +151,14 @@ def watch_commits() -> None:
             event.listen(Engine, name, listener)
 
 
-@contextmanager
-def watching(connection: Connection) -> Iterator[None]:
-    """Run receivers in the open transaction of *connection*.
-
-    :raises BypassError: the transaction is not what it was, or they failed and something they wrote stays. Its
-        ``__cause__`` is what they raised.
-    """
-    watch = _Watch(connection)
-    connection.exec_driver_sql(f"SAVEPOINT {_MARKER}")
-    token = _watch.set(watch)
-    try:
-        yield
-    except BaseException as error:
-        if watch.bypassed or not _marked(connection, "ROLLBACK TO SAVEPOINT"):
-            raise BypassError(
-                "a receiver failed after it had committed by itself, past the transaction of its event. What it "
-                "committed stays: look into the wallet, then release or discard the event. Write through session "
-                "or db.session, and let the inbox commit"
-            ) from error
-        if watch.elsewhere:
-            logger.warning(
-                "a receiver failed after it had committed to another database, where that stays; it will run again"
-            )
-        raise
-    finally:
-        _watch.reset(token)
-    if not _marked(connection, "RELEASE SAVEPOINT"):
-        raise BypassError(
-            "a receiver ended the transaction of its event by itself (a COMMIT or ROLLBACK past the session): "
-            "nobody can tell what it wrote. Look into the wallet, then release or discard the event"
-        )
-    if watch.bypassed:
-        logger.error(
-            "a receiver committed past the transaction of its event; after a crash it could have been paid twice. "
-            "Write through session or db.session, and let the inbox commit"
-        )
-
-
-def _marked(connection: Connection, statement: str) -> bool:
-    """Whether the transaction still begins with our marker."""
-    try:
-        connection.exec_driver_sql(f"{statement} {_MARKER}")
-    except SQLAlchemyError as error:
-        # A lost connection has rolled back, which is no bypass.
-        return connection.invalidated or (isinstance(error, DBAPIError) and is_outage(error))
-    return True
+def _has_rolled_back(error: BaseException | None) -> bool:
+    """Whether what a receiver raised comes from an error at which SQLite has rolled back."""
+    while error is not None:
+        code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _SQLITE_ROLLS_BACK:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _on_commit(connection: Connection) -> None:

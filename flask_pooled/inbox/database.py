@@ -46,6 +46,9 @@ _SQLSTATE_OUTAGES = ("08", "40", "53", "57", "58", "55P03")
 #: SQLAlchemy's own code for work on a connection that is not there any more (https://sqlalche.me/e/20/8s2b).
 _LOST_BEFORE = "8s2b"
 
+#: A statement that was broken off, most often by its statement_timeout.
+_QUERY_CANCELED = "57014"
+
 #: A transaction that met another: serialisation failure, deadlock.
 _VICTIM = ("40001", "40P01")
 
@@ -207,6 +210,15 @@ def is_outage(error: BaseException) -> bool:
         )
         return error.connection_invalidated or unreachable or _is_driver_outage(error.orig)
     return _is_driver_outage(error)
+
+
+def is_outage_elsewhere(error: BaseException) -> bool:
+    """Whether what wallet code raised says that a database could not be reached, be it another one.
+
+    A statement of its own that took too long is the receiver's fault.
+    """
+    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return sqlstate != _QUERY_CANCELED and is_outage(error)
 
 
 def is_victim(error: BaseException) -> bool:

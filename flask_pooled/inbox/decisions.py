@@ -39,6 +39,7 @@ class Decisions:
     """Decides for one tenant's events.
 
     :param clock: seconds since the epoch.
+    :param wake: is called, after the commit, with the number of each event that is now due.
     """
 
     def __init__(
@@ -47,11 +48,14 @@ class Decisions:
         tables: Tables,
         settings: Settings,
         clock: Callable[[], float] = time.time,
+        *,
+        wake: Callable[[int], None] = lambda event_id: None,
     ) -> None:
         self._database = database
         self._tables = tables
         self._settings = settings
         self._clock = clock
+        self._wake = wake
 
     def release(self, event_id: int, *, who: str, why: str | None = None) -> tuple[Recorded, ...]:
         """Let an event that is held be paid, or a refund that no known entry makes room for.
@@ -106,6 +110,10 @@ class Decisions:
                 reason=why,
                 actor=who,
             )
+        if case.new_state == "pending":
+            self._wake(event_id)
+        for recorded in promoted:
+            self._wake(recorded.id)
         return promoted
 
     def _find(self, connection: Connection, event_id: int) -> Row[Any]:

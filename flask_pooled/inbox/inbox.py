@@ -42,28 +42,31 @@ class Inbox:
             _log(each)
         return recorded
 
-    def run(self, limit: int | None = None) -> int:
+    def run(self, limit: int | None = None, *, stop: Callable[[], bool] = lambda: False) -> int:
         """Drain the spool, then process what is due, see :meth:`Processor.run`."""
         self.drain_spool()
-        return self.processor.run(limit)
+        return self.processor.run(limit, stop=stop)
 
-    def drain_spool(self) -> bool:
+    def drain_spool(self, drained: Callable[[Recorded], None] = lambda recorded: None) -> bool:
         """Hand what waits in the spool over to the inbox, as far as the database allows. Never raises.
 
+        :param drained: is told of each delivery, and of what it made room for.
         :returns: whether nothing waits any more.
         """
-        return self.intake.drain(self._tell)
+
+        def tell(recorded: Recorded) -> None:
+            for each in (recorded, *recorded.promoted):
+                _log(each)
+                if each.state == "held" and each.new:
+                    self.tell_held(each)
+                drained(each)
+
+        return self.intake.drain(tell)
 
     def close(self) -> None:
         """Let go of the inbox's own connections."""
         self.store.close()
         self.processor.close()
-
-    def _tell(self, recorded: Recorded) -> None:
-        for each in (recorded, *recorded.promoted):
-            _log(each)
-            if each.state == "held" and each.new:
-                self.tell_held(each)
 
 
 def _log(recorded: Recorded) -> None:

@@ -115,7 +115,7 @@ def define_tables(metadata: MetaData) -> Tables:
             Column("at", BigInteger, nullable=False),
             # Who; NULL: the inbox by itself.
             Column("actor", String(255)),
-            # promote | fail | die | outage | hold | release | discard | retry | import
+            # promote | bypass | hold | die | release | discard | retry | import
             Column("action", String(32), nullable=False),
             Column("from_state", String(16)),
             Column("to_state", String(16), nullable=False),

@@ -1,0 +1,265 @@
+"""What is written down about attempts: their number before each, and what became of it.
+
+All of it is committed by itself, so that neither a crash nor a rollback of wallet code takes it back.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import traceback
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from typing import Literal
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import or_
+from sqlalchemy import select
+from sqlalchemy import update
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Row
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..settings import Settings
+from .audit import write_audit
+from .bypass import BypassError
+from .bypass import WHAT_NOW
+from .database import Database
+from .endings import Afterwards
+from .endings import Endings
+from .tables import Tables
+
+logger = logging.getLogger("flask_pooled")
+
+#: The longest pause between two attempts, milliseconds.
+LONGEST_BACKOFF = 3_600_000
+
+#: How much of a traceback is kept, characters from its end.
+_KEPT_TRACEBACK = 8_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An event that somebody is about to work on, and how many attempts that makes."""
+
+    id: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What became of an attempt that did not succeed."""
+
+    claim: Claim
+    outcome: Literal["failure", "outage", "bypass"]
+    error: str
+    trace: str
+
+
+class Attempts:
+    """Counts the attempts of one tenant's events.
+
+    :param now: milliseconds since the epoch.
+    :param rng: spreads retries; nothing that needs to be secret.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        tables: Tables,
+        settings: Settings,
+        endings: Endings,
+        *,
+        now: Callable[[], int],
+        rng: random.Random,
+    ) -> None:
+        self._database = database
+        self._tables = tables
+        self._settings = settings
+        self._endings = endings
+        self._now = now
+        self._rng = rng
+        #: What the database could not take yet. The threads of a worker share it.
+        self._unwritten: deque[_Note] = deque()
+
+    def claim(self, until: int, conditions: Sequence[ColumnElement[bool]]) -> Claim | None:
+        """Count an attempt of the event that has been due for longest, committed before anything else happens.
+
+        :param until: due at the latest, milliseconds since the epoch.
+        :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached.
+        """
+        self._catch_up()
+        events = self._tables.event
+        due = (
+            select(events)
+            .where(
+                events.c.tenant == self._settings.tenant,
+                events.c.state == "pending",
+                events.c.due_at <= until,
+                *conditions,
+            )
+            .order_by(events.c.due_at, events.c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        while True:
+            with self._database.write() as connection:
+                row = connection.execute(due).one_or_none()
+                if row is None:
+                    return None
+                afterwards = self._give_up(connection, row)
+                if afterwards is None:
+                    attempts = row.attempts + 1
+                    self._update(
+                        connection, row.id, attempts=attempts, due_at=self._next_attempt(attempts)
+                    )
+                    return Claim(row.id, attempts)
+            afterwards()
+
+    def lock(self, connection: Connection, claim: Claim) -> Row[Any] | None:
+        """Take the claimed row for the rest of a transaction; ``None``: it is not pending any more."""
+        events = self._tables.event
+        # No SKIP LOCKED here: on PostgreSQL another claim may hold this row for the moment in which it finds out
+        # that the row is not due any more. Who really works on a row is skipped over when it is claimed.
+        return connection.execute(
+            select(events)
+            .where(events.c.id == claim.id, events.c.state == "pending")
+            .with_for_update()
+        ).one_or_none()
+
+    def foresee_bypass(self, row: Row[Any]) -> None:
+        """Write down that wallet code is about to commit past the transaction of its event.
+
+        Before it does: if anything at all goes wrong afterwards, the next claim finds this and holds the event.
+
+        :raises sqlalchemy.exc.SQLAlchemyError: it could not be written. Then nothing may be committed either.
+        """
+        with self._database.write() as connection:
+            write_audit(
+                connection,
+                self._tables,
+                row,
+                at=self._now(),
+                action="bypass",
+                to_state=row.state,
+                reason="a receiver commits past the transaction of its event",
+            )
+
+    def hold(self, claim: Claim, error: BypassError) -> None:
+        """Put aside an event whose next attempt could pay again what the last one has committed."""
+        self._end(claim, "bypass", error, "")
+
+    def fail(self, claim: Claim, error: BaseException, *, counts: bool) -> None:
+        """Write down a failed attempt.
+
+        :param counts: not so if a database could not be reached: that is not the event's fault.
+        """
+        if counts:
+            self._end(claim, "failure", error, "")
+        else:
+            self._end(claim, "outage", error, " for want of the database and is not counted")
+
+    def _end(
+        self,
+        claim: Claim,
+        outcome: Literal["failure", "outage", "bypass"],
+        error: BaseException,
+        remark: str,
+    ) -> None:
+        logger.warning(
+            "event %d: attempt %d of %d failed%s",
+            claim.id,
+            claim.attempts,
+            self._settings.max_attempts,
+            remark,
+            exc_info=error,
+        )
+        trace = "".join(traceback.format_exception(error))[-_KEPT_TRACEBACK:]
+        note = _Note(claim, outcome, str(error), trace)
+        try:
+            self._write(note)
+        except SQLAlchemyError:
+            # Until it is written, or if this process ends before, the attempt stays counted.
+            self._unwritten.append(note)
+            logger.exception(
+                "event %d: what became of its attempt is written down as soon as the database can be written",
+                claim.id,
+            )
+
+    def _catch_up(self) -> None:
+        """Write down what could not be written before. If it still cannot be, nothing new is begun."""
+        while self._unwritten:
+            try:
+                note = self._unwritten.popleft()
+            except IndexError:
+                # Another thread was quicker.
+                return
+            try:
+                self._write(note)
+            except BaseException:
+                self._unwritten.appendleft(note)
+                raise
+
+    def _write(self, note: _Note) -> None:
+        with self._database.write() as connection:
+            row = self.lock(connection, note.claim)
+            # Otherwise the commit went through although its answer got lost, or somebody else has decided meanwhile.
+            afterwards = None if row is None else self._apply(connection, row, note)
+        if afterwards is not None:
+            afterwards()
+
+    def _apply(self, connection: Connection, row: Row[Any], note: _Note) -> Afterwards | None:
+        if note.outcome == "bypass":
+            return self._endings.held(connection, row, note.error, note.trace)
+        if note.outcome == "outage":
+            self._update(connection, row.id, attempts=max(row.attempts - 1, 0), error=note.trace)
+        elif row.attempts > note.claim.attempts:
+            # Another attempt has begun since, and what becomes of that one is news.
+            return None
+        elif row.attempts >= self._settings.max_attempts:
+            return self._endings.dead(connection, row, note.trace)
+        else:
+            due = self._next_attempt(note.claim.attempts)
+            self._update(connection, row.id, due_at=due, error=note.trace)
+        return None
+
+    def _give_up(self, connection: Connection, row: Row[Any]) -> Afterwards | None:
+        """End an event that must not be tried again, because its process died in the middle of an attempt."""
+        trace = row.error or "its process ended in the middle of an attempt"
+        if self._has_bypassed(connection, row):
+            reason = (
+                f"an attempt that did not succeed has committed past its transaction. {WHAT_NOW}"
+            )
+            return self._endings.held(connection, row, reason, trace)
+        if row.attempts >= self._settings.max_attempts:
+            return self._endings.dead(connection, row, trace)
+        return None
+
+    def _has_bypassed(self, connection: Connection, row: Row[Any]) -> bool:
+        """Whether an attempt of this event has committed past its transaction, and no person has looked since."""
+        if not row.attempts and row.error is None:
+            return False
+        audit = self._tables.audit
+        last = connection.execute(
+            select(audit.c.action)
+            .where(
+                audit.c.event_id == row.id,
+                or_(audit.c.action == "bypass", audit.c.actor.is_not(None)),
+            )
+            .order_by(audit.c.id.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        return last == "bypass"
+
+    def _next_attempt(self, attempts: int) -> int:
+        """When to try again after *attempts* attempts: exponential backoff, half of it jitter."""
+        base = self._settings.retry_base * 1000
+        pause = min(base * 2.0 ** min(attempts - 1, 40), LONGEST_BACKOFF)
+        return self._now() + max(int(pause * self._rng.uniform(0.5, 1)), 1)
+
+    def _update(self, connection: Connection, row_id: int, **values: object) -> None:
+        events = self._tables.event
+        connection.execute(update(events).where(events.c.id == row_id).values(**values))

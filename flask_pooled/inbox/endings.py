@@ -1,0 +1,109 @@
+"""How an event leaves the state ``pending``: done, held or dead."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Row
+
+from ..errors import PayloadError
+from ..events import Event
+from .audit import write_audit
+from .delivery import event_of
+from .tables import Tables
+
+logger = logging.getLogger("flask_pooled")
+
+#: To be called when the transaction has been committed.
+Afterwards = Callable[[], None]
+
+
+class Endings:
+    """Ends the work on events, each in a transaction of the caller's that has locked its row.
+
+    :param tell: tells the observers that an event is ``held`` or ``dead``.
+    :param now: milliseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        tell: Callable[[str, Event, str | None], None],
+        now: Callable[[], int],
+    ) -> None:
+        self._tables = tables
+        self._tell = tell
+        self._now = now
+
+    def done(self, connection: Connection, row: Row[Any], receivers: Sequence[str]) -> None:
+        """It has been handled by *receivers*."""
+        self._end(
+            connection,
+            row,
+            state="done",
+            reason=None,
+            settled_at=self._now(),
+            receivers=json.dumps(list(receivers)),
+            error=None,
+        )
+
+    def held(self, connection: Connection, row: Row[Any], reason: str, trace: str) -> Afterwards:
+        """Its next attempt could pay again what the last one has committed."""
+        self._end(connection, row, state="held", reason="bypass", error=trace)
+        self._audit(connection, row, "hold", "held", reason)
+
+        def afterwards() -> None:
+            logger.critical("event %d is held: %s", row.id, reason)
+            self._observe("held", row, "bypass")
+
+        return afterwards
+
+    def dead(self, connection: Connection, row: Row[Any], trace: str) -> Afterwards:
+        """It has had all its attempts."""
+        self._end(
+            connection, row, state="dead", reason="attempts", settled_at=self._now(), error=trace
+        )
+        self._audit(connection, row, "die", "dead", trace)
+
+        def afterwards() -> None:
+            logger.critical(
+                "event %d (%a, player %a) is dead after %d attempts: nobody was paid. Mend the receiver, then retry it",
+                row.id,
+                row.kind,
+                row.player_id,
+                row.attempts,
+            )
+            self._observe("dead", row, "attempts")
+
+        return afterwards
+
+    def _end(self, connection: Connection, row: Row[Any], **values: object) -> None:
+        events = self._tables.event
+        connection.execute(
+            update(events).where(events.c.id == row.id).values(due_at=None, **values)
+        )
+
+    def _audit(
+        self, connection: Connection, row: Row[Any], action: str, state: str, reason: str
+    ) -> None:
+        write_audit(
+            connection,
+            self._tables,
+            row,
+            at=self._now(),
+            action=action,
+            to_state=state,
+            reason=reason,
+        )
+
+    def _observe(self, state: str, row: Row[Any], reason: str) -> None:
+        # A body that was parsed once and cannot be any more may be what it failed of.
+        with suppress(PayloadError):
+            self._tell(state, event_of(row), reason)
