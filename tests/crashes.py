@@ -5,6 +5,7 @@
 prints the figures of docs/guarantees.rst. Each of its lines is one run, which can be had alone, as JSON::
 
     python tests/crashes.py sqlite:////tmp/wallet.sqlite db thread win lost
+    python tests/crashes.py sqlite:////tmp/wallet.sqlite db celery win lost redis://127.0.0.1
 """
 
 from __future__ import annotations
@@ -22,38 +23,54 @@ from multiprocessing.connection import Connection as Channel
 from pathlib import Path
 from typing import Any
 
+from brokers import running_broker
 from crashing_casino import CrashingCasino
 from crashing_casino import HALVES
 from crashing_casino import Setup
-from fault_points import FaultPoints
+from fault_points import OTHERS
+from fault_points import WORKING
 from forks import start
 from forks import was_killed
 from own_postgres import new_databases
+
+from flask_pooled import event_done
 
 #: Every run: database, then home, dispatch, story and repeats of :class:`~crashing_casino.Setup`.
 RUNS = (
     "sqlite db inline win lost",
     "sqlite db thread win lost",
     "sqlite db worker win always",
+    "sqlite db celery win lost",
+    "sqlite db worker refunds lost",
     "sqlite db inline spooled lost",
     "sqlite embedded worker win lost",
     "postgresql db inline win lost",
     "postgresql db thread win lost",
     "postgresql db worker win always",
+    "postgresql db celery win lost",
     "postgresql db worker refunds lost",
     "postgresql uri inline win always",
 )
 
-_COLUMNS = ("killed", "events", "acknowledged", "lost", "paid_twice", "paid_in_part")
+#: Runs that take longer than the test suite has.
+LONG_RUNS = ("sqlite db inline refunds lost", "postgresql db inline refunds lost")
+
+#: How often it is tried to kill at one point.
+_TRIES = 3
+
+_COLUMNS = ("killed", "events", "acknowledged", "lost", "paid_twice", "paid_in_part", "missed")
 
 
 class Run:
-    """One set-up, killed at its first fault point, then at its second, until it survives."""
+    """One set-up, killed at each of its fault points in turn."""
 
     def __init__(self, casino: CrashingCasino) -> None:
         self._casino = casino
         self._story = casino.story
-        self._points = FaultPoints()
+        self._points = casino.points
+        self._case = 0
+        self._figures: Counter[str] = Counter()
+        self._killed_at: Counter[str] = Counter()
         casino.prepare()
         gc.freeze()
         self._healthy, theirs = Pipe()
@@ -63,31 +80,37 @@ class Run:
         """What became of every payment.
 
         ``lost``: not paid in the end, whether it had been acknowledged before the crash, or was sent again after it.
+        ``missed``: how many points there are at which nobody could be killed.
         """
-        figures: Counter[str] = Counter()
-        killed_at: Counter[str] = Counter()
-        every = [*range(len(self._story.posts))]
-        case, survived = 0, False
-        while not survived:
-            case += 1
-            killed, acknowledged = self._attack(case)
-            survived = killed is None or killed.partition(" ")[2] == self._story.until
-            if killed is not None:
-                killed_at[killed] += 1
-            lost = [number for number in every if number not in acknowledged]
-            again = every if self._casino.setup.repeats == "always" else lost
-            # The second time everything is sent again, which must change nothing.
-            figures += self._recover(case, again) | self._recover(case, every)
-            figures["acknowledged"] += len(acknowledged)
-            figures["events"] += len(every)
+        missed = []
+        for threads in (OTHERS, WORKING):
+            points = self._points_of(threads)
+            for fatal, point in enumerate(points, 1):
+                if not self._kill(threads, fatal, points):
+                    missed.append(point)
         self._healthy.send(None)
         was_killed(self._pid)
         return {
-            **{name: figures[name] for name in _COLUMNS},
-            "killed": killed_at.total(),
+            **{name: self._figures[name] for name in _COLUMNS},
+            "killed": self._killed_at.total(),
             "receiver_calls": self._casino.calls.value,
-            "killed_at": dict(sorted(killed_at.items())),
+            "killed_at": dict(sorted(self._killed_at.items())),
+            "missed": len(missed),
+            "missed_at": missed,
         }
+
+    def _points_of(self, threads: str) -> list[str]:
+        """All points that they meet."""
+        for _ in range(_TRIES):
+            points = self._attack(threads, 0)
+            if self._attack(threads, 0) == points:
+                return points
+        raise RuntimeError(f"no two rounds had the same statements: {points}")
+
+    def _kill(self, threads: str, fatal: int, points: list[str]) -> bool:
+        """Whether somebody was killed at the last of the first *fatal* points."""
+        # On a machine that is busy enough something else may happen, such as a delivery that is spooled.
+        return any(self._attack(threads, fatal) == points[:fatal] for _ in range(_TRIES))
 
     def _recover(self, case: int, numbers: list[int]) -> Counter[str]:
         self._healthy.send((case, numbers))
@@ -100,30 +123,46 @@ class Run:
             paid_in_part=len(keys) - len(whole),
         )
 
-    def _attack(self, case: int) -> tuple[str | None, set[int]]:
-        """Serve, and work, in processes that are killed at point number *case*.
+    def _attack(self, threads: str, fatal: int) -> list[str]:
+        """Serve, and work, in processes that are killed at point number *fatal*; then recover and count.
 
-        :returns: where they were killed, and which deliveries had been answered with 200.
+        :returns: the points that were met on the way to the point, or to the end of the story.
         """
+        self._case += 1
         reading, writing = os.pipe()
-        self._points.arm(case, writing)
-        steps: list[Callable[[], None]] = [lambda: self._casino.serve(case, writing)]
-        works_elsewhere = self._casino.setup.dispatch == "worker" and self._story.kills_workers
-        if works_elsewhere or self._story.outage:
+        self._points.arm(threads, fatal, writing)
+        steps: list[Callable[[], None]] = [lambda: self._casino.serve(self._case)]
+        works_elsewhere = self._casino.setup.dispatch in ("worker", "celery")
+        if (works_elsewhere and self._story.kills_workers) or self._story.outage:
             steps.append(self._casino.work)
         for step in steps:
             if was_killed(start(lambda step=step: self._doomed(step))):  # type: ignore[misc]  # a default is a binding
                 break
         os.close(writing)
         with os.fdopen(reading) as pipe:
-            reports = [line.rstrip().partition(" ") for line in pipe]
-        killed = [point for kind, _, point in reports if kind == "killed"]
-        acknowledged = {int(number) for kind, _, number in reports if kind == "acknowledged"}
-        return (killed[0] if killed else None), acknowledged
+            reports = [line.rstrip().partition(" ")[::2] for line in pipe]
+        points = [point for kind, point in reports if kind == "reached"]
+        if ("killed", "") in reports:
+            self._killed_at[points[-1]] += 1
+        acknowledged = {int(number) for kind, number in reports if kind == "acknowledged"}
+        every = [*range(len(self._story.posts))]
+        lost = [number for number in every if number not in acknowledged]
+        again = every if self._casino.setup.repeats == "always" else lost
+        # The second time everything is sent again, which must change nothing.
+        self._figures += self._recover(self._case, again) | self._recover(self._case, every)
+        self._figures["acknowledged"] += len(acknowledged)
+        self._figures["events"] += len(every)
+        if ("done", "") in reports and threads == WORKING:
+            # How often an idle thread looks again before it is told to stop is chance.
+            end = len(reports) - reports[::-1].index(("done", ""))
+            points = [point for kind, point in reports[:end] if kind == "reached"]
+        end = points.index(self._story.until) + 1 if self._story.until in points else len(points)
+        return points[:end]
 
     def _doomed(self, work: Callable[[], None]) -> None:
         self._casino.connect()
         self._points.install()
+        event_done.connect(lambda app, **extra: self._points.tell("done"))
         work()
 
     def _answer(self, channel: Channel) -> None:
@@ -131,13 +170,14 @@ class Run:
             channel.send(self._casino.recover(*order))
 
 
-def run_in_a_process_of_its_own(uri: str, run: str) -> dict[str, Any]:
+def run_in_a_process_of_its_own(uri: str, run: str, broker: str = "") -> dict[str, Any]:
     """The figures of one run.
 
     :param uri: an empty database of the kind that *run* begins with.
+    :param broker: the address of a Redis, if it is a run with Celery.
     """
     ended = subprocess.run(
-        [sys.executable, __file__, uri, *run.split()[1:]],
+        [sys.executable, __file__, uri, *run.split()[1:], broker],
         capture_output=True,
         text=True,
         check=False,
@@ -150,12 +190,16 @@ def run_in_a_process_of_its_own(uri: str, run: str) -> dict[str, Any]:
 
 def _print_all() -> None:
     print(" " * 36, *(f"{name:>12}" for name in _COLUMNS))
-    names = {run: run.replace(" ", "_") for run in RUNS}
-    with tempfile.TemporaryDirectory() as folder, new_databases([*names.values()]) as databases:
+    names = {run: run.replace(" ", "_") for run in (*RUNS, *LONG_RUNS)}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        new_databases([*names.values()]) as databases,
+        running_broker(Path(folder)) as broker,
+    ):
         for run, name in names.items():
             sqlite = f"sqlite:///{Path(folder, name)}"
             uri = sqlite if run.startswith("sqlite") else databases[name]
-            figures = run_in_a_process_of_its_own(uri, run)
+            figures = run_in_a_process_of_its_own(uri, run, broker.url)
             print(f"{run:<36}", *(f"{figures[name]:>12}" for name in _COLUMNS), flush=True)
 
 

@@ -7,7 +7,6 @@ made twice or by half would show.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,8 +17,13 @@ from typing import Any
 from casino import entry
 from casino import refund
 from casino import win
+from crashing_celery import CeleryWorker
+from crashing_celery import PATIENCE
+from fault_points import FaultPoints
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from forks import start
+from forks import was_killed
 from sqlalchemy import event
 from sqlalchemy import select
 from sqlalchemy import text
@@ -41,9 +45,6 @@ _SECRET = "webhook-secret-that-is-long-enough-too"
 #: A payment in two halves.
 HALVES = ("first", "second")
 
-#: How long anything may take, seconds.
-PATIENCE = 60
-
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -56,14 +57,14 @@ class Story:
     kills_workers: bool = True
     #: Whether the database is out of reach while it is sent.
     outage: bool = False
-    #: A statement at which the run may end: all that follows is another run's.
+    #: A point at which the run may end: all that follows is another run's.
     until: str | None = None
 
 
 STORIES = {
     "win": Story((win,), owed=1),
     "refunds": Story((refund, refund, entry, entry), owed=2, kills_workers=False),
-    "spooled": Story((win,), owed=1, outage=True, until="INSERT INTO ledger"),
+    "spooled": Story((win,), owed=1, outage=True, until="before INSERT INTO ledger"),
 }
 
 
@@ -74,12 +75,14 @@ class Setup:
     uri: str
     #: ``db``, ``uri`` (``POOLED_DATABASE_URI``) or ``embedded``.
     home: str
-    #: ``inline``, ``thread`` or ``worker``.
+    #: ``inline``, ``thread``, ``worker`` or ``celery``.
     dispatch: str
-    #: ``win`` or ``refunds``.
+    #: The name of one of :data:`STORIES`.
     story: str
     #: ``lost``: what was not answered with 200 is sent again; ``always``: everything is.
     repeats: str
+    #: The address of a Redis for Celery.
+    broker: str = ""
 
 
 class CrashingCasino:
@@ -107,6 +110,9 @@ class CrashingCasino:
         self.pooled = Pooled(self.app, db=self.db if setup.home == "db" else None)
         self.db.init_app(self.app)
         self.state = state_of(self.app)
+        self.points = FaultPoints()
+        if setup.dispatch == "celery":
+            self.celery = CeleryWorker(self.app, setup.broker)
         self.calls = RawValue("q", 0)
         self.done = threading.Semaphore(0)
         pool_win.connect(self._pay)
@@ -153,21 +159,26 @@ class CrashingCasino:
         client = self.app.test_client()
         return client.post("/pooled/webhook", data=body, headers=headers).status_code
 
-    def serve(self, case: int, report: int) -> None:
-        """Post the story, and tell on the pipe *report* of each 200."""
+    def serve(self, case: int) -> None:
+        """Post the story, and tell on the pipe of the fault points of each 200."""
         if self.story.outage:
             event.listen(Engine, "do_connect", _refuse)
+        if self.setup.dispatch == "thread":
+            self.points.hold()
         for number in range(len(self.story.posts)):
             assert self.post(case, number) == 200
-            os.write(report, f"acknowledged {number}\n".encode())
+            self.points.tell(f"acknowledged {number}")
+        self.points.let_go()
         if self.setup.dispatch == "thread":
             for _ in self.story.posts:
                 assert self.done.acquire(timeout=PATIENCE)
-            self.state.dispatcher.close()
+        self.state.dispatcher.close()
 
     def work(self) -> None:
         """What this dispatcher does in a process of its own, or finds by itself."""
-        if self.setup.dispatch == "worker":
+        if self.setup.dispatch == "celery":
+            self.celery.work()
+        elif self.setup.dispatch == "worker":
             result = self.app.test_cli_runner().invoke(worker, ["--once"])
             assert result.exit_code == 0, result.output
         elif self.setup.dispatch == "inline":
@@ -187,13 +198,21 @@ class CrashingCasino:
             assert time.monotonic() < deadline, "an event stays pending"
             with self.state.inbox.store._database.write() as connection:
                 connection.execute(text("UPDATE pooled_event SET due_at = 0 WHERE due_at > 0"))
-            self.work()
+            self._sweep()
         self.state.dispatcher.close()
         with self.app.app_context():
             lines = self.db.session.execute(
                 select(self.ledger).where(self.ledger.c.pool == f"pool-{case}")
             )
             return [(line.key, line.half) for line in lines]
+
+    def _sweep(self) -> None:
+        if self.setup.dispatch == "celery":
+            # Celery's workers are made for processes of their own; no thread may hold a lock while one is forked.
+            self.state.dispatcher.close()
+            assert not was_killed(start(lambda: self.celery.work(sweep=True)))
+        else:
+            self.work()
 
     def _pending(self) -> bool:
         # Where the database was slow, the spool took the delivery.

@@ -1,6 +1,7 @@
 """A fault point before and after each statement of SQLAlchemy's and of the spool's.
 
-Only in the process that installs them: production code knows nothing of them and pays nothing for them.
+Only in the process that installs them: production code knows nothing of them and pays nothing for them. Each thread
+meets its own in the same order every time, so they are counted by thread, and every one of them can be had.
 """
 
 from __future__ import annotations
@@ -21,22 +22,47 @@ from typing import Any
 from sqlalchemy.engine.default import DefaultDialect
 
 from flask_pooled.inbox import spool
+from flask_pooled.inbox.processing import Processor
+
+#: The threads that are told apart: who works on events where that is a thread of its own, and everybody else. No two
+#: of the latter ever run at once, so that each of the two meets its points in the same order every time.
+WORKING, OTHERS = "working", "others"
 
 
 class FaultPoints:
-    """One before and one after each statement, counted over all processes of a round."""
+    """One before and one after each statement of some threads, counted over all processes of a round."""
 
     def __init__(self) -> None:
         # Shared by the processes; the lock is not, because whoever is killed would keep it.
         self._count = RawValue("q", 0)
         self._lock = threading.Lock()
+        self._threads = OTHERS
         self._fatal = 0
         self._report = -1
+        self._go = threading.Event()
+        self._go.set()
 
-    def arm(self, fatal: int, report: int) -> None:
-        """Kill the process that reaches the point number *fatal*, after a line about it on the pipe *report*."""
+    def arm(self, threads: str, fatal: int, report: int) -> None:
+        """Kill the process of which one of *threads* reaches its point number *fatal*.
+
+        :param fatal: from 1; 0 kills nobody.
+        :param report: a pipe that is told of each point that is reached.
+        """
         self._count.value = 0
-        self._fatal, self._report = fatal, report
+        self._threads, self._fatal, self._report = threads, fatal, report
+
+    def hold(self) -> None:
+        """Let whoever works on events wait, if they are to be killed, so that what they find is no chance."""
+        if self._threads == WORKING:
+            self._go.clear()
+
+    def let_go(self) -> None:
+        """End of :meth:`hold`."""
+        self._go.set()
+
+    def tell(self, line: str) -> None:
+        """Write a line on the pipe."""
+        os.write(self._report, f"{line}\n".encode())
 
     def install(self) -> None:
         """Put the points into this process."""
@@ -44,6 +70,13 @@ class FaultPoints:
             self._surround(name, lambda cursor, statement, *_: _title(statement))
         self._surround("do_commit", lambda connection: "COMMIT")
         self._surround("do_rollback", lambda connection: "ROLLBACK")
+        original = Processor.run
+
+        def run(processor: Processor, limit: int | None = None) -> int:
+            self._go.wait()
+            return original(processor, limit)
+
+        Processor.run = run  # type: ignore[assignment, method-assign]  # a hook
         # The spool speaks to its driver by itself.
         driver = {name: getattr(sqlite3, name) for name in ("Error", "OperationalError")}
         connect = partial(sqlite3.connect, factory=self._spool_connection())
@@ -79,11 +112,19 @@ class FaultPoints:
         self._reach(f"after {title}")
 
     def _reach(self, point: str) -> None:
+        if _threads() != self._threads:
+            return
         with self._lock:
             self._count.value += 1
+            self.tell(f"reached {point}")
             if self._count.value == self._fatal:
-                os.write(self._report, f"killed {point}\n".encode())
+                self.tell("killed")
                 os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _threads() -> str:
+    name = threading.current_thread().name
+    return WORKING if re.fullmatch(r"flask-pooled(-\d+)?", name) else OTHERS
 
 
 def _title(statement: str) -> str:
