@@ -72,9 +72,9 @@ class FaultPoints:
         self._surround("do_rollback", lambda connection: "ROLLBACK")
         original = Processor.run
 
-        def run(processor: Processor, limit: int | None = None) -> int:
+        def run(*args: Any, **kwargs: Any) -> int:
             self._go.wait()
-            return original(processor, limit)
+            return original(*args, **kwargs)
 
         Processor.run = run  # type: ignore[assignment, method-assign]  # a hook
         # The spool speaks to its driver by itself.
