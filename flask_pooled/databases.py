@@ -127,7 +127,7 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     wallet = Database(casinos_engine, owned=False)
     watch_commits()
 
-    def our_engine(wait: float = WAIT) -> Engine:
+    def our_engine(wait: float = WAIT, *, read_committed: bool = False) -> Engine:
         engine = wallet.engine
         if is_memory(engine.url):
             return engine
@@ -136,7 +136,9 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         if schemas is not None:
             # Rows written anywhere else than where they are worked on would wait for ever.
             ours["execution_options"] = {"schema_translate_map": schemas}
-        return open_engine(engine.url, engine_options=ours, wait=wait)
+        return open_engine(
+            engine.url, engine_options=ours, wait=wait, read_committed=read_committed
+        )
 
     def check() -> None:
         _check_memory(app, settings, wallet.engine.url)
@@ -146,7 +148,7 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         tables=define_tables(metadata),
         # In memory there is one connection for all, and closing it would be the end of the casino's data.
         database=Database(our_engine, owned=True),
-        recorder=Database(lambda: our_engine(PATIENCE), owned=True),
+        recorder=Database(lambda: our_engine(PATIENCE, read_committed=True), owned=True),
         wallet=wallet,
         join=join_db(app, db),
         may_hang=lambda: _is_remote(wallet.engine.url),
@@ -205,15 +207,15 @@ def _home_of_its_own(app: Flask, settings: Settings, uri: str) -> Home:
     tables = define_tables(MetaData())
     watch_commits()
 
-    def our_engine(wait: float = WAIT) -> Engine:
-        engine = open_engine(url, wait=wait)
+    def our_engine(wait: float = WAIT, *, read_committed: bool = False) -> Engine:
+        engine = open_engine(url, wait=wait, read_committed=read_committed)
         # The file may well be the wallet's: its journal mode is the casino's to choose.
         create_schema(engine, tables, wal=False)
         return engine
 
     database = Database(our_engine, owned=True)
     # What is in memory is in one connection.
-    recorder = Database(lambda: our_engine(PATIENCE), owned=True)
+    recorder = Database(lambda: our_engine(PATIENCE, read_committed=True), owned=True)
     return Home(
         tables=tables,
         database=database,

@@ -32,6 +32,7 @@ TABLES = {
     "pooled_audit",
     "pooled_credit",
     "pooled_event",
+    "pooled_known",
     "pooled_meta",
     "pooled_pool",
     "pooled_worker",

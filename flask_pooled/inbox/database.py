@@ -157,10 +157,13 @@ def open_engine(
     *,
     engine_options: Mapping[str, Any] | None = None,
     wait: float = WAIT,
+    read_committed: bool = False,
 ) -> Engine:
     """An engine for the inbox alone, with its own connections, pool and timeouts.
 
     :param wait: for a lock or a connection, seconds.
+    :param read_committed: on PostgreSQL, whatever the server's default: each statement sees what was committed before
+        it. Who records must see what was pruned while an insert waited.
     :param engine_options: ``connect_args``, ``creator`` and ``execution_options`` of the app's own engine for the
         same database.
     """
@@ -179,6 +182,8 @@ def open_engine(
         connect_args["options"] = (
             f"{given} -c lock_timeout={WAIT}s -c statement_timeout={WAIT}s".strip()
         )
+        if read_committed:
+            options["isolation_level"] = "READ COMMITTED"
     engine = create_engine(
         url,
         connect_args=connect_args,

@@ -25,6 +25,14 @@ def new_receipt(at: int) -> str:
     return f"{at:012x}{secrets.token_hex(10)}"
 
 
+def receipts_since(at: int) -> str:
+    """The receipts of that moment and after are not below this text.
+
+    :param at: milliseconds since the epoch.
+    """
+    return f"{max(at, 0):012x}"
+
+
 def pool_key(tenant: str, tenant_id: str, pool_id: str) -> bytes:
     """The key of a pool's row."""
     return _digest(tenant, tenant_id, pool_id)

@@ -12,6 +12,8 @@ from .delivery import Recorded
 from .holds import EXPLANATIONS
 from .intake import Intake
 from .processing import Processor
+from .prune import Pruned
+from .prune import Pruner
 from .store import Store
 
 logger = logging.getLogger("flask_pooled")
@@ -26,6 +28,7 @@ class Inbox:
     processor: Processor
     #: Where a person releases, discards and retries.
     decisions: Decisions
+    pruner: Pruner
     #: Tells the observers of a held event.
     tell_held: Callable[[Recorded], None]
     #: Seconds since the epoch.
@@ -62,6 +65,16 @@ class Inbox:
                 drained(each)
 
         return self.intake.drain(tell)
+
+    def prune(
+        self,
+        keep_days: int | None = None,
+        *,
+        dry_run: bool = False,
+        progress: Callable[[float], object] | None = None,
+    ) -> Pruned:
+        """Forget what was settled long ago, see :meth:`Pruner.prune`."""
+        return self.pruner.prune(keep_days, dry_run=dry_run, progress=progress)
 
     def close(self) -> None:
         """Let go of the inbox's own connections."""

@@ -7,6 +7,7 @@ cents. Every row carries the tenant's slug, because several apps may share one d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import BigInteger
 from sqlalchemy import Column
@@ -24,6 +25,10 @@ from ..events import MAX_ID_LENGTH
 #: Raised by every change of the tables below; the embedded inbox refuses to run on a newer one.
 SCHEMA_VERSION = 1
 
+#: What a query must say word for word for SQLite to use the partial index of the same condition.
+NOT_DONE = "state <> 'done'"
+NO_ENTRY = "kind <> 'pool.entry'"
+
 #: Longest event name kept for listings; the body has all of it.
 MAX_KIND_LENGTH = 64
 
@@ -40,13 +45,15 @@ class Tables:
 
     #: One row for each delivery that was kept. The truth about every event.
     event: Table
+    #: What outlives a pruned event: enough to recognise it, and whatever contradicts it.
+    known: Table
     #: Refunds are counted: entries recorded and refunds paid for one player, pool and entry type.
     account: Table
     #: How each pool ended, so that it cannot be both won and refunded.
     pool: Table
     #: Cents credited in each hour, for ``POOLED_HOLD_DAILY_OVER``.
     credit: Table
-    #: What happened to a row besides being received and done; only ever added to.
+    #: What happened to a row besides being received and done; only ever added to, and pruned with the row.
     audit: Table
     #: Dispatchers and when each was last seen alive.
     worker: Table
@@ -57,6 +64,7 @@ class Tables:
         """Every table, in the order in which to create them."""
         return [
             self.event,
+            self.known,
             self.account,
             self.pool,
             self.credit,
@@ -69,13 +77,29 @@ class Tables:
 def define_tables(metadata: MetaData) -> Tables:
     """The tables in *metadata*; those that stand there already are used as they are."""
 
-    def table(name: str, *items: Column[object] | Index) -> Table:
+    def table(name: str, *items: Column[object] | Index, **options: Any) -> Table:
         key = f"{metadata.schema}.{name}" if metadata.schema else name
         known = metadata.tables.get(key)
-        return Table(name, metadata, *items) if known is None else known
+        return Table(name, metadata, *items, **options) if known is None else known
 
     return Tables(
-        event=table("pooled_event", *_event_columns(), *_event_indexes()),
+        event=table(
+            "pooled_event",
+            *_event_columns(),
+            *_event_indexes(),
+            # A number is never given again, not even when the row is pruned: others go by it.
+            sqlite_autoincrement=True,
+        ),
+        known=table(
+            "pooled_known",
+            Column("identity", _Digest, primary_key=True),
+            # Empty where the event had none. A second row of one identity is a contradiction that was settled.
+            Column("content", LargeBinary(16), primary_key=True),
+            Column("tenant", _Slug, nullable=False),
+            Column("event_id", BigInteger, nullable=False),
+            # Nothing but its key and its number: half the size without a second tree.
+            sqlite_with_rowid=False,
+        ),
         account=table(
             "pooled_account",
             # A digest, because ids are opaque and may be long; it begins with the pool's, so that the rows of
@@ -115,7 +139,7 @@ def define_tables(metadata: MetaData) -> Tables:
             Column("at", BigInteger, nullable=False),
             # Who; NULL: the inbox by itself.
             Column("actor", String(255)),
-            # promote | bypass | hold | die | release | discard | retry | import
+            # promote | bypass | hold | die | release | discard | retry | import | reparse
             Column("action", String(32), nullable=False),
             Column("from_state", String(16)),
             Column("to_state", String(16), nullable=False),
@@ -147,7 +171,7 @@ def _event_columns() -> list[Column[object]]:
         Column("receipt", String(32), nullable=False),
         Column("received_at", BigInteger, nullable=False),
         Column("kind", String(MAX_KIND_LENGTH), nullable=False),
-        # pending | done | dead | held | duplicate | rejected
+        # pending | done | dead | held | duplicate | rejected | discarded
         Column("state", String(16), nullable=False),
         # Why it is in that state, one word of the code's; NULL where the state says all.
         Column("reason", String(32)),
@@ -177,7 +201,7 @@ def _event_columns() -> list[Column[object]]:
         Column("receivers", Text),
         # The last failure's traceback, or what is wrong with a rejected body.
         Column("error", Text),
-        # The raw bytes; NULL where they repeat the original's, or were pruned.
+        # The raw bytes; NULL where they repeat the original's.
         Column("body", LargeBinary),
     ]
 
@@ -187,12 +211,16 @@ def _event_indexes() -> list[Index]:
         return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
     return [
-        Index("uq_pooled_event_receipt", "receipt", unique=True),
+        # In it the rows of a tenant lie by the time of their arrival.
+        Index("uq_pooled_event_receipt", "tenant", "receipt", unique=True),
         Index("uq_pooled_event_identity", "identity", unique=True),
-        # What is due, and every list of what is not done; done rows, nearly all, stay out of it.
-        partial("ix_pooled_event_open", "tenant", "state", "due_at", "id", where="state <> 'done'"),
+        partial("ix_pooled_event_due", "tenant", "due_at", "id", where="due_at IS NOT NULL"),
+        # Every list of what is not done, or is no entry: done entries, nearly all, stay out of them.
+        partial("ix_pooled_event_open", "tenant", "state", "receipt", where=NOT_DONE),
+        partial("ix_pooled_event_kind", "tenant", "kind", "receipt", where=NO_ENTRY),
         partial("ix_pooled_event_original", "original_id", where="original_id IS NOT NULL"),
         partial("ix_pooled_event_waits", "waits_on", "id", where="waits_on IS NOT NULL"),
-        Index("ix_pooled_event_pool", "tenant", "pool_id", "id"),
-        Index("ix_pooled_event_player", "tenant", "player_id", "id"),
+        # By kind, because a large pool has a million entries and one win.
+        Index("ix_pooled_event_pool", "tenant", "pool_id", "kind", "receipt"),
+        Index("ix_pooled_event_player", "tenant", "player_id", "receipt"),
     ]
