@@ -11,6 +11,7 @@ import click
 
 #: Command name -> module in this package. The module holds the command under the same name, hyphens as underscores.
 _COMMANDS = {
+    "prune": "prune",
     "sandbox": "sandbox",
     "worker": "worker",
 }

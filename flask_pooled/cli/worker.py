@@ -6,26 +6,16 @@ import signal
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
-from sqlalchemy.exc import SQLAlchemyError
 
+from flask_pooled.cli.app import app_state
+from flask_pooled.cli.app import needs_database
 from flask_pooled.dispatch.worker import Crew
-from flask_pooled.errors import ConfigError
 from flask_pooled.inbox.heartbeat import Heartbeat
 from flask_pooled.state import State
-from flask_pooled.state import state_of
-
-#: The database could not be reached.
-_OUTAGE = 1
-
-#: An app in which no work can be done: the exit code of every usage error.
-_USAGE = 2
 
 
 @click.command()
@@ -62,10 +52,8 @@ def worker(once: bool, concurrency: int, poll: float) -> None:
     )
     with _signals(crew.stop):
         if once:
-            try:
+            with needs_database():
                 crew.work_once()
-            except SQLAlchemyError as error:
-                _fail(f"the database could not be reached ({type(error).__name__})", _OUTAGE)
         else:
             click.echo(f"Working on the events of {state.settings.tenant}. Ctrl-C ends it.")
             crew.work()
@@ -74,14 +62,7 @@ def worker(once: bool, concurrency: int, poll: float) -> None:
 
 
 def _checked_state() -> State:
-    try:
-        state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
-        # The engine is found, or not, when it is first used. That it cannot be reached is worth waiting for, and told
-        # by the work itself.
-        with suppress(SQLAlchemyError):
-            state.workers.seen()
-    except ConfigError as error:
-        _fail(str(error), _USAGE)
+    state = app_state()
     if state.settings.dispatch == "thread":
         click.echo(
             "Warning: POOLED_DISPATCH is 'thread', so each serving process works on events as well. That is safe. Set "
@@ -89,11 +70,6 @@ def _checked_state() -> State:
             err=True,
         )
     return state
-
-
-def _fail(reason: str, code: int) -> NoReturn:
-    click.echo(f"Error: {reason}", err=True)
-    raise click.exceptions.Exit(code)
 
 
 @contextmanager

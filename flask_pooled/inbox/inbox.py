@@ -71,7 +71,7 @@ class Inbox:
         keep_days: int | None = None,
         *,
         dry_run: bool = False,
-        progress: Callable[[float], object] | None = None,
+        progress: Callable[[float], object] = lambda part: None,
     ) -> Pruned:
         """Forget what was settled long ago, see :meth:`Pruner.prune`."""
         return self.pruner.prune(keep_days, dry_run=dry_run, progress=progress)

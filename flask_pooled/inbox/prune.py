@@ -97,7 +97,7 @@ class Pruner:
         keep_days: int | None = None,
         *,
         dry_run: bool = False,
-        progress: Callable[[float], object] | None = None,
+        progress: Callable[[float], object] = lambda part: None,
     ) -> Pruned:
         """Forget what was settled more than so many days ago.
 
@@ -118,10 +118,10 @@ class Pruner:
                 begin = rows[0].received_at
             after = rows[-1].receipt
             states += Counter(row.state for row in rows) if dry_run else self._forget(rows, before)
-            if progress is not None:
-                progress((rows[-1].received_at - begin) / max(before - begin, 1))
+            progress((rows[-1].received_at - begin) / max(before - begin, 1))
         if not dry_run:
             self._forget_credits(before)
+        progress(1)
         return Pruned(before, dict(states))
 
     def _read(self, before: int, after: str, limit: int) -> Sequence[Row[Any]]:
