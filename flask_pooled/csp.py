@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Final
+from typing import Literal
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,6 +21,12 @@ _NONE: Final = re.compile(rf"[{_BLANK}]+'none'(?=[{_BLANK}]|$)", re.IGNORECASE)
 
 #: Which directive decides about frames: the first that a policy has (CSP3, "fallback list").
 _FRAME_DIRECTIVES: Final = ("frame-src", "child-src", "default-src")
+
+#: Likewise about what a page loads of its own site.
+_OWN_DIRECTIVES: Final = {
+    "script": ("script-src-elem", "script-src", "default-src"),
+    "connect": ("connect-src", "default-src"),
+}
 
 _SCHEME: Final = r"[a-z][a-z0-9+.-]*"
 _SCHEME_SOURCE: Final = re.compile(rf"({_SCHEME}):", re.ASCII | re.IGNORECASE)
@@ -85,9 +92,49 @@ def _allow_frame(policy: str, origin: str, target: _Origin) -> str:
         return ";".join(directives)
     # Of the quoted expressions, only 'self' means anything for frames.
     kept = [source for source in sources if source[0] != "'" or source.lower() == "'self'"]
+    return _with_directive(policy, f"frame-src {' '.join([*kept, origin])}")
+
+
+def allow_own(policy: str, kind: Literal["script", "connect"], url: str, nonce: str | None) -> str:
+    """Let pages under a Content-Security-Policy load one address of their own site.
+
+    A policy that trusts scripts by ``'strict-dynamic'`` heeds no address, and is left as it is: there the nonce counts.
+
+    :param policy: one header's value, as for :func:`allow_frame`.
+    :param kind: whether it is a script, or fetched by one.
+    :param url: absolute, without a query.
+    :param nonce: the script element's, if it has one.
+    """
+    return ",".join(_allow_own(one, _OWN_DIRECTIVES[kind], url, nonce) for one in policy.split(","))
+
+
+def _allow_own(policy: str, fallbacks: Sequence[str], url: str, nonce: str | None) -> str:
+    directives = policy.split(";")
+    deciding: dict[str, int] = {}
+    for at, directive in enumerate(directives):
+        if directive.isascii():
+            deciding.setdefault(_name(directive), at)
+    name = next((name for name in fallbacks if name in deciding), None)
+    if name is None:
+        return policy
+    at = deciding[name]
+    sources = _sources(directives[at])
+    enough = {url, "'self'", "*", "'strict-dynamic'"}
+    if nonce is not None:
+        enough.add(f"'nonce-{nonce}'")
+    if any(source in enough or source.lower() in enough for source in sources):
+        return policy
+    if name != "default-src":
+        directives[at] = _with_sources(directives[at], [url])
+        return ";".join(directives)
+    kept = [source for source in sources if source.lower() != "'none'"]
+    return _with_directive(policy, f"{fallbacks[-2]} {' '.join([*kept, url])}")
+
+
+def _with_directive(policy: str, directive: str) -> str:
     body = policy.rstrip(_BLANK)
     joint = " " if body.endswith(";") else "; "
-    return f"{body}{joint}frame-src {' '.join([*kept, origin])}{policy[len(body) :]}"
+    return f"{body}{joint}{directive}{policy[len(body) :]}"
 
 
 def allow_payment(policy: str, origin: str) -> str:

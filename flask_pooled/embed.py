@@ -7,20 +7,24 @@ business. Attributes and addresses are those of the guide's iframe and test mode
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from flask import render_template
-from markupsafe import escape
 from markupsafe import Markup
 
 from flask_pooled.errors import ConfigError
 from flask_pooled.errors import TokenError
+from flask_pooled.markup import allow_value
+from flask_pooled.markup import extra_attributes
+from flask_pooled.markup import tag
 from flask_pooled.player import Player
 from flask_pooled.talisman import mark_response
+from flask_pooled.talisman import OwnSource
 from flask_pooled.tokens import mint_token
 
 if TYPE_CHECKING:
@@ -30,8 +34,19 @@ PlayerLoader = Callable[[], Player | None]
 
 _log = logging.getLogger("flask_pooled")
 
-_ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_OWN_ATTRIBUTES = frozenset({"src", "srcdoc", "width", "height", "frameborder", "title"})
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What a page needs so that its frames get new tokens; see ``refresh.py``."""
+
+    #: The addresses of new tokens and of the script.
+    session: str
+    script: str
+    #: The nonce of this response's Content-Security-Policy, if it has one.
+    nonce: str | None
+    #: Both addresses as the policy must name them, absolute and without a query.
+    session_source: str
+    script_source: str
 
 
 def mint(
@@ -87,7 +102,7 @@ def render_iframe(
     player: Player | None,
     loader: PlayerLoader | None = None,
     *,
-    refresh: bool = False,
+    refresh: Refresh | None = None,
     width: object = "100%",
     height: object = "800px",
     title: str = "Prize Pools",
@@ -104,7 +119,8 @@ def render_iframe(
 
     :param player: whose game; None asks the loader.
     :param loader: returns the player who is looking at the page.
-    :param refresh: keep the token fresh for as long as the page is open.
+    :param refresh: keeps the token fresh for as long as the page is open. It takes a loader, since new tokens are
+        made when *player* is gone.
     :param width: the ``width`` attribute.
     :param height: the ``height`` attribute.
     :param title: the frame's accessible name.
@@ -116,11 +132,13 @@ def render_iframe(
     :raises TokenError: in debug, if no token can be made for the player.
     :raises ValueError: for an attribute that is no name, is given twice or would run script.
     """
-    if refresh:
+    extra = extra_attributes(attrs or {})
+    nonce = extra.pop("nonce", None)
+    if refresh is not None and loader is None:
         raise ConfigError(
-            "pooled_iframe(refresh=True) comes in a later version. Leave refresh out."
+            "pooled_iframe(refresh=True) needs to know later who is looking at the page. Decorate a"
+            " function with @pooled.player_loader that returns Player(...) or None."
         )
-    extra = _extra_attributes(attrs or {})
     url = _demo_url(settings)
     if url is None:
         try:
@@ -137,17 +155,44 @@ def render_iframe(
             return _placeholder("pooled/unavailable.html", title)
         if url is None:
             return _placeholder("pooled/anonymous.html", title)
-    mark_response(frame=True)
-    return _iframe_tag(
+    if refresh is not None and nonce is not None:
+        refresh = replace(refresh, nonce=str(nonce))
+    # The guide's demo view has no token that could end.
+    fresh = None if _demo_url(settings) else refresh
+    mark_response(frame=True, own=() if fresh is None else _own_sources(fresh))
+    frame = tag(
+        "iframe",
         {
             "src": url,
             "width": width,
             "height": height,
             "frameborder": "0",
-            "allow": _allow(extra.pop("allow", None)),
+            "allow": allow_value(extra.pop("allow", None)),
             "title": title,
             **extra,
-        }
+            **({} if fresh is None else _promise(settings, fresh)),
+        },
+    )
+    return frame if fresh is None else frame + _refreshing(fresh, title)
+
+
+def _promise(settings: Settings, refresh: Refresh) -> dict[str, object]:
+    """What the script must know of a frame."""
+    return {"data-pooled-session": refresh.session, "data-pooled-ttl": settings.token_ttl}
+
+
+def _own_sources(refresh: Refresh) -> tuple[OwnSource, ...]:
+    return (
+        OwnSource("script", refresh.script_source, refresh.nonce),
+        OwnSource("connect", refresh.session_source),
+    )
+
+
+def _refreshing(refresh: Refresh, title: str) -> Markup:
+    """What follows the frame: what is shown if nobody is logged in any more, and the script."""
+    anonymous = Markup(render_template("pooled/anonymous.html", title=title))  # noqa: S704  # the template escapes
+    return tag("template", {"data-pooled-anonymous": True}, anonymous) + tag(
+        "script", {"src": refresh.script, "nonce": refresh.nonce, "defer": True}
     )
 
 
@@ -214,52 +259,3 @@ def _placeholder(template: str, title: str) -> Markup:
     """Render what stands in for the frame. It depends on the viewer, so no cache may keep it."""
     mark_response(frame=False)
     return Markup(render_template(template, title=title))  # noqa: S704  # the template escapes
-
-
-def _extra_attributes(attrs: Mapping[str, object]) -> dict[str, object]:
-    extra: dict[str, object] = {}
-    for key, value in attrs.items():
-        name = key.removesuffix("_").replace("_", "-").lower()
-        if not _ATTRIBUTE_NAME.fullmatch(name):
-            raise ValueError(
-                f"pooled_iframe() cannot write the attribute {key!r}."
-                " Use letters, digits and underscores, as in data_theme."
-            )
-        if name.startswith("on"):
-            raise ValueError(
-                f"pooled_iframe() writes no event handler ({key!r}): a strict"
-                " Content-Security-Policy blocks it. Use addEventListener in a script of yours."
-            )
-        if name in _OWN_ATTRIBUTES or name in extra:
-            raise ValueError(
-                f"pooled_iframe() sets the attribute {name!r} by itself, or it was given twice."
-                f" Leave {key!r} out."
-            )
-        extra[name] = value
-    return extra
-
-
-def _allow(more: object) -> str:
-    """Join further permissions to the documented ``payment``, which nothing can take away."""
-    if more is None or more is False:
-        return "payment"
-    directives = (directive.strip() for directive in str(more).split(";"))
-    return "; ".join(
-        ["payment", *(d for d in directives if d and d.split()[0].lower() != "payment")]
-    )
-
-
-def _iframe_tag(attributes: Mapping[str, object]) -> Markup:
-    written = Markup(" ").join(
-        _attribute(name, value)
-        for name, value in attributes.items()
-        if value is not None and value is not False
-    )
-    return Markup("<iframe {}></iframe>").format(written)
-
-
-def _attribute(name: str, value: object) -> Markup:
-    if value is True:
-        return escape(name)
-    # str() first: Markup would vouch for itself, and a quote in it would end the attribute.
-    return Markup('{}="{}"').format(name, str(value))

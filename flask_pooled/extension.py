@@ -14,6 +14,7 @@ from flask import Flask
 from markupsafe import Markup
 
 from . import embed
+from . import refresh as refreshing
 from . import talisman as talismans
 from .databases import find_home
 from .databases import find_spool
@@ -166,7 +167,7 @@ class Pooled:
         the error, in production the template ``pooled/unavailable.html`` and a logged error.
 
         :param player: whose game; None asks the player loader.
-        :param refresh: keep the token fresh while the page is open; comes in a later version.
+        :param refresh: keep the token fresh while the page is open, by a script of ours; needs a player loader.
         :param width: the ``width`` attribute.
         :param height: the ``height`` attribute.
         :param title: the frame's accessible name.
@@ -180,7 +181,7 @@ class Pooled:
             state.settings,
             player,
             state.find_loader(),
-            refresh=refresh,
+            refresh=refreshing.refresh_of_page() if refresh else None,
             width=width,
             height=height,
             title=title,
@@ -252,8 +253,13 @@ def _dispatcher(app: Flask, settings: Settings, inbox: Inbox, workers: Workers) 
 
 def _blueprint(settings: Settings, view: Callable[..., Any]) -> Blueprint:
     blueprint = Blueprint(
-        "pooled", __name__, url_prefix=settings.url_prefix, template_folder="templates"
+        "pooled",
+        __name__,
+        url_prefix=settings.url_prefix,
+        template_folder="templates",
+        static_folder="static",
     )
+    blueprint.add_url_rule("/session", "session", refreshing.session, methods=["GET"])
     blueprint.add_url_rule(
         "/webhook",
         "webhook",

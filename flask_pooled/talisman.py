@@ -15,8 +15,10 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from functools import wraps
 from typing import Any
+from typing import Literal
 from typing import ParamSpec
 from typing import TYPE_CHECKING
 from typing import TypeVar
@@ -26,6 +28,7 @@ from flask import has_request_context
 from flask import request
 
 from flask_pooled.csp import allow_frame
+from flask_pooled.csp import allow_own
 from flask_pooled.csp import allow_payment
 from flask_pooled.csp import allow_payment_legacy
 from flask_pooled.errors import ConfigError
@@ -55,6 +58,20 @@ _REWRITERS: Mapping[str, Callable[[str, str], str]] = {
 _FRAME_FALLBACKS = frozenset({"frame-src", "child-src", "default-src"})
 
 
+@dataclass(frozen=True, slots=True)
+class OwnSource:
+    """An address of the app's own that the page must be able to load.
+
+    :param kind: as a ``script``, or by a script (``connect``).
+    :param url: absolute, without a query.
+    :param nonce: with which the page names it.
+    """
+
+    kind: Literal["script", "connect"]
+    url: str
+    nonce: str | None = None
+
+
 @dataclass(slots=True)
 class _Page:
     """What the current request has rendered so far, shared by the app and the middleware.
@@ -65,6 +82,8 @@ class _Page:
 
     private: bool = False
     framed: bool = False
+    #: What of our own the page loads besides.
+    own: set[OwnSource] = field(default_factory=set)
     headers_left: bool = False
 
 
@@ -98,15 +117,21 @@ class FrameHeaders:
 
     def _finish(self, headers: list[tuple[str, str]], page: _Page) -> list[tuple[str, str]]:
         if self._csp == "always" or (self._csp == "extend" and page.framed):
-            headers = [(name, self._extended(name, value)) for name, value in headers]
+            headers = [(name, self._extended(name, value, page)) for name, value in headers]
         if page.private:
             headers = [header for header in headers if not _invites_caching(header[0])]
             headers.append(("Cache-Control", "no-store"))
         return headers
 
-    def _extended(self, name: str, value: str) -> str:
+    def _extended(self, name: str, value: str, page: _Page) -> str:
         rewrite = _REWRITERS.get(name.lower())
-        return value if rewrite is None else rewrite(value, self._origin)
+        if rewrite is None:
+            return value
+        value = rewrite(value, self._origin)
+        if rewrite is allow_frame:
+            for own in sorted(page.own, key=lambda own: own.url):
+                value = allow_own(value, own.kind, own.url, own.nonce)
+        return value
 
 
 def _invites_caching(name: str) -> bool:
@@ -125,12 +150,13 @@ def _invites_caching(name: str) -> bool:
     }
 
 
-def mark_response(*, frame: bool) -> None:
+def mark_response(*, frame: bool, own: Iterable[OwnSource] = ()) -> None:
     """Note that the current response depends on the player, so that it is stored by no cache.
 
     Outside a request (an email, a CLI command) there is no response and nothing to note.
 
     :param frame: whether it holds the game's address, so that its policies must allow the frame.
+    :param own: what of our own its policies must allow besides.
     """
     page = request.environ.get(_PAGE_KEY) if has_request_context() else None
     if page is None:
@@ -146,6 +172,7 @@ def mark_response(*, frame: bool) -> None:
         )
     page.private = True
     page.framed = page.framed or frame
+    page.own.update(own)
 
 
 def set_up(app: Flask, settings: Settings, talisman: object = None) -> None:

@@ -76,7 +76,7 @@ class FaultPoints:
             self._go.wait()
             return original(*args, **kwargs)
 
-        Processor.run = run  # type: ignore[assignment, method-assign]  # a hook
+        Processor.run = run  # type: ignore[method-assign]  # a hook
         # The spool speaks to its driver by itself.
         driver = {name: getattr(sqlite3, name) for name in ("Error", "OperationalError")}
         connect = partial(sqlite3.connect, factory=self._spool_connection())

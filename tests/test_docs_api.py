@@ -48,7 +48,7 @@ def test_the_template_globals_are_those_of_the_extension() -> None:
     ]
     for name, parameters in documented:
         method = inspect.signature(getattr(Pooled, name.removeprefix("pooled_")))
-        names = [name for name in method.parameters if name not in ("self", "refresh")]
+        names = [name for name in method.parameters if name != "self"]
         assert re.findall(r"\b([a-z]\w*)(?==|$|,|\))", parameters) == names
 
 

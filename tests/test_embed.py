@@ -209,8 +209,3 @@ def test_no_value_leaves_its_attribute(
         ("title", title),
         *((name.replace("_", "-"), str(value)) for name, value in attrs.items()),
     ]
-
-
-def test_refresh_says_that_it_comes_later() -> None:
-    with pytest.raises(ConfigError, match="later version"):
-        render_iframe(SETTINGS, PLAYER, refresh=True, debug=False)

@@ -18,6 +18,8 @@ LAYERS: list[set[str]] = [
         "databases",
         "embed",
         "handoff",
+        "markup",
+        "refresh",
         "session",
         "startup",
         "state",

@@ -1,0 +1,71 @@
+"""The markup around the game: tags written attribute by attribute, every value escaped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from markupsafe import escape
+from markupsafe import Markup
+
+_ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_OWN_ATTRIBUTES = frozenset({"src", "srcdoc", "width", "height", "frameborder", "title"})
+_OWN_PREFIX = "data-pooled-"
+
+
+def extra_attributes(attrs: Mapping[str, object]) -> dict[str, object]:
+    """Attributes as a template passes them, under their names in HTML.
+
+    :param attrs: ``class_`` is written as ``class``, ``data_x`` as ``data-x``.
+    :raises ValueError: for an attribute that is no name, is given twice or would run script.
+    """
+    extra: dict[str, object] = {}
+    for key, value in attrs.items():
+        name = key.removesuffix("_").replace("_", "-").lower()
+        if not _ATTRIBUTE_NAME.fullmatch(name):
+            raise ValueError(
+                f"pooled_iframe() cannot write the attribute {key!r}."
+                " Use letters, digits and underscores, as in data_theme."
+            )
+        if name.startswith("on"):
+            raise ValueError(
+                f"pooled_iframe() writes no event handler ({key!r}): a strict"
+                " Content-Security-Policy blocks it. Use addEventListener in a script of yours."
+            )
+        if name in _OWN_ATTRIBUTES or name in extra or name.startswith(_OWN_PREFIX):
+            raise ValueError(
+                f"pooled_iframe() sets the attribute {name!r} by itself, or it was given twice."
+                f" Leave {key!r} out."
+            )
+        extra[name] = value
+    return extra
+
+
+def allow_value(more: object) -> str:
+    """Join further permissions to the documented ``payment``, which nothing can take away."""
+    if more is None or more is False:
+        return "payment"
+    directives = (directive.strip() for directive in str(more).split(";"))
+    return "; ".join(
+        ["payment", *(d for d in directives if d and d.split()[0].lower() != "payment")]
+    )
+
+
+def tag(name: str, attributes: Mapping[str, object], content: Markup | None = None) -> Markup:
+    """A complete element.
+
+    :param attributes: True is a bare attribute, None and False are none.
+    """
+    written = Markup(" ").join(
+        _attribute(key, value)
+        for key, value in attributes.items()
+        if value is not None and value is not False
+    )
+    return Markup("<{0} {1}>{2}</{0}>").format(Markup(name), written, content or Markup(""))  # noqa: S704  # ours
+
+
+def _attribute(name: str, value: object) -> Markup:
+    if value is True:
+        return escape(name)
+    # str() first: Markup would vouch for itself, and a quote in it would end the attribute.
+    return Markup('{}="{}"').format(name, str(value))
