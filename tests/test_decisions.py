@@ -89,6 +89,37 @@ def test_released_refund_counts_as_paid(casino: Casino) -> None:
     assert casino.sql("SELECT entries, paid FROM pooled_account") == [(3, 3)]
 
 
+def test_release_of_a_win_decides_about_no_other_event_of_its_pool(casino: Casino) -> None:
+    """A pool that was refunded remains one: other players get their entries back, another win is held."""
+    casino.post_all(entry(), entry(user_id="other", tx_id="2"), refund(), win())
+    _decide(casino).release(_id(casino, "held"), who="dana", why="checked with Pooled")
+    casino.post_all(refund(), refund(user_id="other"), win(winner_id="other"))
+    casino.drain()
+    assert casino.rows("kind", "state", "reason")[2:] == [
+        ("pool.refund", "done", None),
+        ("pool.win", "done", None),
+        ("pool.refund", "duplicate", "surplus"),
+        ("pool.refund", "done", None),
+        ("pool.win", "held", "conflict"),
+    ]
+    assert [casino.balance(), casino.balance("other")] == [100_100, 100]
+
+
+def test_release_of_a_refund_decides_about_no_other_event_of_its_pool(casino: Casino) -> None:
+    """A pool that was won remains one: each further refund is held for a person."""
+    casino.post_all(win(), refund())
+    _decide(casino).release(_id(casino, "held"), who="dana", why="as a courtesy")
+    casino.post_all(refund(), refund(user_id="other"), win())
+    casino.drain()
+    assert casino.rows("kind", "state", "reason")[1:] == [
+        ("pool.refund", "done", None),
+        ("pool.refund", "held", "pool_won"),
+        ("pool.refund", "held", "pool_won"),
+        ("pool.win", "duplicate", "repeat"),
+    ]
+    assert [casino.balance(), casino.balance("other")] == [100_100, 0]
+
+
 def test_surplus_refund_can_be_released(casino: Casino) -> None:
     casino.post_all(entry(), refund(), refund())
     _decide(casino).release(_id(casino, "duplicate"), who="dana")

@@ -60,11 +60,15 @@ class Decisions:
     def release(self, event_id: int, *, who: str, why: str | None = None) -> tuple[Recorded, ...]:
         """Let an event that is held be paid, or a refund that no known entry makes room for.
 
-        It is not looked at again: limits and contradictions are what the person has decided about.
+        It is not looked at again: limits and contradictions are what the person has decided about. That decides about
+        this one event: what comes later in its pool is judged as before. So a pool that was refunded remains one after
+        its win is released, and further refunds are paid in it, one for each entry; while a pool that was won remains
+        one after a refund is released, and further refunds are held.
 
         :param who: the person, as the audit trail is to name them.
         :returns: the refunds that the release of an entry made room for.
-        :raises InboxError: there is no such event, it does not wait for anybody, or nobody is named.
+        :raises InboxError: there is no such event, it does not wait for anybody, the same was released before, or
+            nobody is named.
         """
         return self._decide(event_id, "release", who, why, self._release)
 
@@ -145,12 +149,14 @@ class Decisions:
             event = event.with_ordinal(case.books.note_paid(event))
         if isinstance(event, PoolEntry) and not counted:
             promoted = case.books.note_entry(event)
+        identity = event_identity(self._settings.tenant, event)
+        case.refuse_twin(identity)
         case.move(
             "pending",
             reason=None,
             waits_on=None,
             ordinal=getattr(event, "ordinal", None),
-            identity=event_identity(self._settings.tenant, event),
+            identity=identity,
             attempts=0,
             due_at=case.at,
         )
@@ -201,6 +207,26 @@ class _Case:
     def waits(self) -> bool:
         """Whether it is a refund that waits for an entry to make room."""
         return self.row.waits_on is not None
+
+    def refuse_twin(self, identity: bytes | None) -> None:
+        """See that no other event is the same one.
+
+        Two contradictions with the same content that came in at the same moment are both held, as neither knew of the
+        other. They would be paid under one key.
+
+        :raises InboxError: another one is.
+        """
+        events = self._events
+        twin = self._connection.execute(
+            select(events.c.id, events.c.state).where(
+                events.c.identity == identity, events.c.id != self.row.id
+            )
+        ).one_or_none()
+        if twin is not None:
+            raise InboxError(
+                f"event {self.row.id} says the same as event {twin.id}, which was released already and is "
+                f"{twin.state}: discard it"
+            )
 
     def move(self, state: str, **values: object) -> None:
         self.new_state = state
