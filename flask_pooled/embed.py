@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from flask import render_template
 from markupsafe import Markup
 
+from flask_pooled.caches import refuse_caches
 from flask_pooled.errors import ConfigError
 from flask_pooled.errors import TokenError
 from flask_pooled.markup import allow_value
@@ -66,6 +67,7 @@ def mint(
     :raises ConfigError: without player and loader, or without a JWT secret.
     :raises TokenError: if nobody is logged in, or no token can be made for the player.
     """
+    refuse_caches()
     token = _mint(settings, _logged_in(player, loader), ttl=ttl, now=now)
     mark_response(frame=False)
     return token
@@ -90,6 +92,7 @@ def game_url(
     :raises ConfigError: without player and loader, or without a JWT secret.
     :raises TokenError: if nobody is logged in, or no token can be made for the player.
     """
+    refuse_caches()
     url = _demo_url(settings)
     if url is None:
         url = _player_url(settings, _logged_in(player, loader), ttl=ttl, now=now)
@@ -132,6 +135,7 @@ def render_iframe(
     :raises TokenError: in debug, if no token can be made for the player.
     :raises ValueError: for an attribute that is no name, is given twice or would run script.
     """
+    refuse_caches()
     extra = extra_attributes(attrs or {})
     nonce = extra.pop("nonce", None)
     if refresh is not None and loader is None:

@@ -14,6 +14,7 @@ ROOT = Path(flask_pooled.__file__).parent
 LAYERS: list[set[str]] = [
     {"extension"},
     {
+        "caches",
         "cli",
         "databases",
         "embed",
