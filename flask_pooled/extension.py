@@ -117,8 +117,8 @@ class Pooled:
             find_loader=lambda: self._loader,
         )
         view = talismans.exempt(receive)
-        talismans.set_up(app, settings, self._talisman if talisman is None else talisman)
-        startup = Startup(app, state, view, home.check)
+        headers = talismans.set_up(app, settings, self._talisman if talisman is None else talisman)
+        startup = Startup(app, state, view, home.check, headers)
         startup.log_warnings()
         app.before_request(startup.before_request)
         app.register_blueprint(_blueprint(settings, view))

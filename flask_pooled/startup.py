@@ -12,6 +12,8 @@ from flask import Flask
 from .errors import ConfigError
 from .state import State
 from .talisman import check_single_talisman
+from .talisman import FrameHeaders
+from .talisman import keep_outermost
 
 logger = logging.getLogger("flask_pooled")
 
@@ -21,6 +23,7 @@ class Startup:
 
     :param webhook: the webhook's view function.
     :param check_home: raises for an inbox that cannot work in the complete app.
+    :param headers: the middleware that must be around all others.
     """
 
     def __init__(
@@ -29,11 +32,13 @@ class Startup:
         state: State,
         webhook: Callable[..., Any],
         check_home: Callable[[], object],
+        headers: FrameHeaders,
     ) -> None:
         self._app = app
         self._state = state
         self._webhook = webhook
         self._check_home = check_home
+        self._headers = headers
         self._config = _pooled_keys(app)
         self._lock = threading.Lock()
         self._checked = False
@@ -70,6 +75,7 @@ class Startup:
             )
         check_single_talisman(self._app, self._state.settings)
         self._check_home()
+        keep_outermost(self._app, self._headers)
         self._exempt_from_csrf()
 
     def _exempt_from_csrf(self) -> None:

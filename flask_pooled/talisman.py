@@ -103,8 +103,16 @@ class FrameHeaders:
         self._wsgi_app = wsgi_app
         self._origin = origin
         self._csp = csp
+        self._retired = False
+
+    def move_around(self, wsgi_app: WSGIApplication) -> FrameHeaders:
+        """Leave the work to a new one around *wsgi_app*, which has this one inside."""
+        self._retired = True
+        return FrameHeaders(wsgi_app, origin=self._origin, csp=self._csp)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self._retired:
+            return self._wsgi_app(environ, start_response)
         page = environ[_PAGE_KEY] = _Page()
 
         def start(
@@ -175,10 +183,11 @@ def mark_response(*, frame: bool, own: Iterable[OwnSource] = ()) -> None:
     page.own.update(own)
 
 
-def set_up(app: Flask, settings: Settings, talisman: object = None) -> None:
+def set_up(app: Flask, settings: Settings, talisman: object = None) -> FrameHeaders:
     """Put the middleware around the app, and create or check its Flask-Talisman.
 
     :param talisman: the casino's own Talisman, if it was handed to us.
+    :returns: the middleware, see :func:`keep_outermost`.
     :raises ConfigError: if ``POOLED_TALISMAN`` meets another Talisman or holds what Talisman
         refuses, or if ``talisman`` is none.
     """
@@ -191,9 +200,20 @@ def set_up(app: Flask, settings: Settings, talisman: object = None) -> None:
         _create_talisman(app, settings.talisman, settings.origin)
     elif talisman is not None:
         _require_talisman(talisman)
-    app.wsgi_app = FrameHeaders(  # type: ignore[method-assign]  # Flask's documented way
-        app.wsgi_app, origin=settings.origin, csp=settings.csp
-    )
+    headers = FrameHeaders(app.wsgi_app, origin=settings.origin, csp=settings.csp)
+    app.wsgi_app = headers  # type: ignore[method-assign]  # Flask's documented way
+    return headers
+
+
+def keep_outermost(app: Flask, headers: FrameHeaders) -> None:
+    """See the headers of a middleware, too, that was put around the app after ours.
+
+    To be called at the first request. That one has its headers still finished by the middleware.
+    """
+    if app.wsgi_app is not headers:
+        app.wsgi_app = headers.move_around(  # type: ignore[method-assign]
+            app.wsgi_app
+        )
 
 
 def talismans_of(app: Flask) -> list[object]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -17,11 +17,11 @@ from chromium import chromium
 from flask import Flask
 from flask import render_template_string
 from flask import request
+from http_server import serving
 from playwright.sync_api import Browser
 from playwright.sync_api import ConsoleMessage
 from playwright.sync_api import expect
 from playwright.sync_api import Page
-from werkzeug.serving import make_server
 
 from flask_pooled import Player
 from flask_pooled import Pooled
@@ -66,16 +66,6 @@ class Lobby:
     asked: int = 0
 
 
-def _serve(app: Flask) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as browser:
@@ -85,14 +75,13 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def game() -> Iterator[Game]:
     game = Game()
-    for url in _serve(game.app()):
-        game.url = url
+    with serving(game.app()) as game.url:
         yield game
 
 
 @pytest.fixture
 def make_lobby(make_app: Callable[..., Flask], game: Game) -> Iterator[Callable[..., Lobby]]:
-    servers = []
+    servers = ExitStack()
 
     def make(template: str = LOBBY, **config: Any) -> Lobby:
         lobby = Lobby()
@@ -113,14 +102,11 @@ def make_lobby(make_app: Callable[..., Flask], game: Game) -> Iterator[Callable[
             return None if lobby.trouble is None else ("out of order", 500)
 
         app.add_url_rule("/", "lobby", lambda: render_template_string(template))
-        server = _serve(app)
-        servers.append(server)
-        lobby.url = next(server)
+        lobby.url = servers.enter_context(serving(app))
         return lobby
 
-    yield make
-    for server in servers:
-        assert next(server, None) is None
+    with servers:
+        yield make
 
 
 @pytest.fixture
