@@ -20,12 +20,12 @@ from markupsafe import Markup
 from flask_pooled.caches import refuse_caches
 from flask_pooled.errors import ConfigError
 from flask_pooled.errors import TokenError
+from flask_pooled.frame_headers import mark_response
+from flask_pooled.frame_headers import OwnSource
 from flask_pooled.markup import allow_value
 from flask_pooled.markup import extra_attributes
 from flask_pooled.markup import tag
 from flask_pooled.player import Player
-from flask_pooled.talisman import mark_response
-from flask_pooled.talisman import OwnSource
 from flask_pooled.tokens import mint_token
 
 if TYPE_CHECKING:

@@ -42,6 +42,7 @@ from .settings import Settings
 from .startup import Startup
 from .state import State
 from .state import state_of
+from .streaming import expect_frames
 from .unsigned import Unsigned
 from .webhook import METHODS
 from .webhook import receive
@@ -122,6 +123,7 @@ class Pooled:
         startup.log_warnings()
         app.before_request(startup.before_request)
         app.register_blueprint(_blueprint(settings, view))
+        expect_frames(app)
         app.jinja_env.globals.update(pooled_iframe=self.iframe, pooled_url=self.url)
         app.extensions["pooled"] = state
 

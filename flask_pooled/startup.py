@@ -10,10 +10,10 @@ from typing import Any
 from flask import Flask
 
 from .errors import ConfigError
+from .frame_headers import FrameHeaders
+from .frame_headers import keep_outermost
 from .state import State
 from .talisman import check_single_talisman
-from .talisman import FrameHeaders
-from .talisman import keep_outermost
 
 logger = logging.getLogger("flask_pooled")
 

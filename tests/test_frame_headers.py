@@ -27,7 +27,7 @@ from werkzeug.test import Client
 
 from flask_pooled.embed import game_url
 from flask_pooled.embed import mint
-from flask_pooled.talisman import FrameHeaders
+from flask_pooled.frame_headers import FrameHeaders
 
 # Policies from other hands
 
