@@ -34,6 +34,7 @@ from .inbox.heartbeat import Heartbeat
 from .inbox.heartbeat import Workers
 from .inbox.inbox import Inbox
 from .inbox.intake import Intake
+from .inbox.listing import Listing
 from .inbox.processing import Processor
 from .inbox.prune import Pruner
 from .inbox.store import Store
@@ -105,6 +106,7 @@ class Pooled:
                 wake=lambda event_id: dispatcher.wake(event_id),
             ),
             Pruner(home.database, home.tables, settings),
+            Listing(home.database, home.tables, settings),
             tell_held=lambda recorded: _tell_held(handoff, recorded),
         )
         workers = Workers(home.database, home.tables, settings.tenant)

@@ -52,6 +52,6 @@ def test_commands_are_understood() -> None:
 
 
 def test_figures_are_those_of_the_code() -> None:
-    assert (KEYS["POOLED_KEEP_DAYS"], prune._BATCH) == (400, 500)
-    for words in ("400 days unless you set it", "500 at a time"):
+    assert (KEYS["POOLED_KEEP_DAYS"], prune._BATCH) == (400, 250)
+    for words in ("400 days unless you set it", "250 at a time"):
         assert words in PAGE.words

@@ -62,6 +62,8 @@ class Blocked:
                 .where(
                     self._events.c.tenant == self._settings.tenant,
                     self._events.c.state == "pending",
+                    # Says the same again, and leads to the index of what is due.
+                    self._events.c.due_at.is_not(None),
                     self._is_of(kind),
                 )
                 .limit(1)

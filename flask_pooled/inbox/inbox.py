@@ -11,6 +11,7 @@ from .decisions import Decisions
 from .delivery import Recorded
 from .holds import EXPLANATIONS
 from .intake import Intake
+from .listing import Listing
 from .processing import Processor
 from .prune import Pruned
 from .prune import Pruner
@@ -29,6 +30,8 @@ class Inbox:
     #: Where a person releases, discards and retries.
     decisions: Decisions
     pruner: Pruner
+    #: What operators and the console see.
+    listing: Listing
     #: Tells the observers of a held event.
     tell_held: Callable[[Recorded], None]
     #: Seconds since the epoch.

@@ -35,7 +35,7 @@ from .known import KnownEvents
 from .tables import Tables
 
 #: How many rows one transaction deletes.
-_BATCH = 500
+_BATCH = 250
 
 #: How many rows are read at once where none is deleted.
 _LOOK = 10_000

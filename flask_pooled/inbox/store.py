@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import func
+from sqlalchemy import literal
 from sqlalchemy import select
+from sqlalchemy import union_all
 from sqlalchemy.exc import DBAPIError
 
 from ..settings import Settings
@@ -13,6 +15,8 @@ from .database import Database
 from .database import is_victim
 from .delivery import Delivery
 from .delivery import Recorded
+from .plans import aside
+from .plans import SAYING_NOT_DONE
 from .recording import OvertakenError
 from .recording import Recording
 from .tables import Tables
@@ -57,22 +61,33 @@ class Store:
 
     def count_states(self) -> dict[str, int]:
         """How many rows are in each state."""
-        table = self._tables.event
+        events = self._tables.event
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(table.c.state, func.count())
-                .where(table.c.tenant == self._settings.tenant)
-                .group_by(table.c.state)
+            # From two indexes, and one moment. By state, the rows that are done, nearly all, would be read themselves.
+            counts = union_all(
+                select(events.c.state, func.count())
+                .where(aside(connection, events.c.tenant) == self._settings.tenant, SAYING_NOT_DONE)
+                .group_by(events.c.state),
+                select(literal("all"), func.count())
+                .select_from(events)
+                .where(events.c.tenant == self._settings.tenant),
             )
-            return {row.state: row[1] for row in rows}
+            states = {state: int(count) for state, count in connection.execute(counts)}
+        done = states.pop("all") - sum(states.values())
+        return {**states, "done": done} if done else states
 
     def oldest_pending(self) -> int | None:
         """When the oldest event that is not done arrived, milliseconds since the epoch."""
-        table = self._tables.event
+        events = self._tables.event
         with self._database.read() as connection:
             oldest: int | None = connection.execute(
-                select(func.min(table.c.received_at)).where(
-                    table.c.tenant == self._settings.tenant, table.c.state == "pending"
+                select(events.c.received_at)
+                .where(
+                    aside(connection, events.c.tenant) == self._settings.tenant,
+                    events.c.state == "pending",
+                    SAYING_NOT_DONE,
                 )
-            ).scalar_one()
+                .order_by(events.c.receipt)
+                .limit(1)
+            ).scalar_one_or_none()
             return oldest
