@@ -232,8 +232,8 @@ def _tell_held(handoff: Handoff, recorded: Recorded) -> None:
 
 def _dispatcher(app: Flask, settings: Settings, inbox: Inbox, workers: Workers) -> Dispatcher:
     def enabled() -> bool:
-        # A test that asserts what is pending wants nobody to work behind its back.
-        return not app.testing
+        # A test that asserts what is pending wants nobody to work behind its back; a command ends too soon.
+        return not (app.testing or state_of(app).one_off.is_set())
 
     if settings.dispatch == "inline":
         return InlineDispatcher(inbox.run, inbox.tell_held)

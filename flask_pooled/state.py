@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field
 
 from flask import Flask
 
@@ -27,6 +29,8 @@ class State:
     unsigned: Unsigned
     #: The player loader may be given before or after ``init_app``, so it is looked up when needed.
     find_loader: Callable[[], PlayerLoader | None]
+    #: Set by commands that make requests themselves: this process ends soon and must start no work in the background.
+    one_off: threading.Event = field(default_factory=threading.Event)
 
 
 def state_of(app: Flask) -> State:

@@ -13,6 +13,7 @@ import click
 _COMMANDS = {
     "prune": "prune",
     "sandbox": "sandbox",
+    "send": "send",
     "worker": "worker",
 }
 
