@@ -31,13 +31,14 @@ class _QuietHMAC(HMACAlgorithm):
         """Accept every length that Pooled may issue."""
 
 
-def _hs256() -> PyJWS:
+def hs256() -> PyJWS:
+    """What signs and reads HS256, and no other algorithm."""
     jws = PyJWS(algorithms=[])
     jws.register_algorithm("HS256", _QuietHMAC(HMACAlgorithm.SHA256))
     return jws
 
 
-_JWS: Final = _hs256()
+_SIGNER: Final = hs256()
 
 
 def mint_token(
@@ -77,7 +78,7 @@ def mint_token(
         claims["email"] = player.email
     payload = json.dumps(claims, separators=(",", ":")).encode()
     try:
-        return _JWS.encode(payload, _checked_secret(secret), "HS256")
+        return _SIGNER.encode(payload, _checked_secret(secret), "HS256")
     except InvalidKeyError:
         raise TokenError(
             "the JWT secret is a public or private key. Pass the secret that Pooled issued."

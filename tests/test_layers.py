@@ -42,6 +42,7 @@ LAYERS: list[set[str]] = [
         "settings",
         "signals",
         "signature",
+        "token_check",
         "tokens",
     },
     {"errors", "money"},

@@ -14,6 +14,8 @@ _COMMANDS = {
     "prune": "prune",
     "sandbox": "sandbox",
     "send": "send",
+    "token": "token",
+    "verify": "verify",
     "worker": "worker",
 }
 

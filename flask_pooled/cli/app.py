@@ -27,13 +27,17 @@ USAGE = 2
 _STEPS = 1000
 
 
-def app_state() -> State:
-    """The state of the app that the command was given; ends the command if it is set up wrongly."""
+def app_state(*, inbox: bool = True) -> State:
+    """The state of the app that the command was given; ends the command if it is set up wrongly.
+
+    :param inbox: whether the command needs the inbox.
+    """
     try:
         state = state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
-        # The engine is found, or not, when it is first used. That it cannot be reached is told by the work itself.
-        with suppress(SQLAlchemyError):
-            state.workers.seen()
+        if inbox:
+            # The engine is found, or not, when it is first used. That it cannot be reached is told by the work itself.
+            with suppress(SQLAlchemyError):
+                state.workers.seen()
     except ConfigError as error:
         fail(str(error), USAGE)
     return state

@@ -1,0 +1,103 @@
+"""docs/cli.rst: every command and option is there, and every example prints what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from casino import Casino
+from casino import win
+from click.testing import Result
+from conftest import WEBHOOK_SECRET
+from doc_pages import Page
+from doc_pages import ROOT
+
+from flask_pooled import mint_token
+from flask_pooled import Player
+from flask_pooled import sign_body
+from flask_pooled.cli import pooled
+
+PAGE = Page("cli.rst")
+
+#: What differs from run to run, and what the page has in its place.
+_CHANGES = [
+    (r"eyJ[\w.-]+", "eyJ..."),
+    (r"\d{10} \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)", "EXP"),
+]
+
+
+def _sections() -> dict[str, str]:
+    """The text below each command's heading, by the command's name."""
+    found = re.findall(r"^([a-z][a-z, -]+)\n-+\n(.*?)(?=\n\n\n|\Z)", PAGE.source, re.M | re.S)
+    return {name: text for title, text in found for name in title.split(", ")}
+
+
+def _command(name: str) -> click.Command:
+    command = pooled.get_command(click.Context(pooled), name)
+    assert command is not None
+    return command
+
+
+def test_every_command_is_documented_here_or_on_a_page_of_its_own() -> None:
+    pages = [file.read_text() for file in (ROOT / "docs").glob("*.rst")]
+    for name in pooled.list_commands(click.Context(pooled)):
+        command = re.compile(rf"flask( --app casino)? pooled {name}\b")
+        assert name in _sections() or any(command.search(page) for page in pages), name
+
+
+@pytest.mark.parametrize("name", _sections())
+def test_every_option_is_there(name: str) -> None:
+    options = {
+        option
+        for parameter in _command(name).params
+        if isinstance(parameter, click.Option)
+        for option in (*parameter.opts, *parameter.secondary_opts)
+        if option.startswith("--")
+    }
+    heads = re.findall(r"^``-.*$", _sections()[name], re.MULTILINE)
+    assert {option for head in heads for option in re.findall(r"``(--[\w-]+)", head)} == options
+
+
+def _examples(name: str) -> list[tuple[list[str], str]]:
+    """Each command line of a section, without what stands before its name, and what it prints."""
+    blocks = [block for block in PAGE.blocks if block.language == "console"]
+    texts = [block.text for block in blocks if block.text.split(" pooled ")[1].startswith(name)]
+    examples = []
+    for text in texts:
+        line, _, output = text.partition("\n")
+        examples.append((shlex.split(line.split(" pooled ")[1]), output))
+    assert examples
+    return examples
+
+
+def _plain(text: str) -> str:
+    for pattern, word in _CHANGES:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def _run(casino: Casino, arguments: list[str], stdin: str | None = None) -> Result:
+    return casino.app.test_cli_runner().invoke(pooled, arguments, input=stdin)
+
+
+def test_token(casino: Casino) -> None:
+    [(arguments, output)] = _examples("token")
+    result = _run(casino, arguments)
+    assert (result.exit_code, _plain(result.output)) == (0, output)
+
+
+def test_verify(casino: Casino, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    body = json.dumps(win()).encode()
+    Path("body.json").write_bytes(body + b"\n")
+    signature = sign_body(body, WEBHOOK_SECRET)
+    player = Player("player_abc123", "Jordan Smith", 42.5, verified=True)
+    token = mint_token(player, WEBHOOK_SECRET)
+    for arguments, output in _examples("verify"):
+        given = {"5c44...": signature, "eyJ...": token}
+        result = _run(casino, [given.get(each, each) for each in arguments])
+        assert (result.exit_code, _plain(result.output)) == (1, _plain(output))
