@@ -34,7 +34,7 @@ class _Site:
         self._processes = processes
         self._port = 0
 
-    def start(self) -> Process:
+    def start(self, *options: str) -> Process:
         self._port = free_port()
         process = self._processes.start(
             "gunicorn",
@@ -43,6 +43,7 @@ class _Site:
             "--no-control-socket",
             f"--bind=127.0.0.1:{self._port}",
             "--workers=2",
+            *options,
         )
         eventually(lambda: process.said.count("Booting worker") == 2 or not process.running)
         return process
@@ -98,8 +99,9 @@ def _ends_well(server: Process) -> None:
     assert "ERROR" not in last_words
 
 
-def test_each_win_is_paid_once(casino: Casino, site: _Site) -> None:
-    server = site.start()
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent"])
+def test_each_win_is_paid_once(casino: Casino, site: _Site, kind: str) -> None:
+    server = site.start(f"--worker-class={kind}")
     eventually(lambda: site.visit() and len(site.working()) == 2)
     threads = site.working()
     wins = [win(pool_id=f"pool-{n}", winner_id=f"player-{n}") for n in range(20)]
