@@ -23,6 +23,7 @@ from flask_pooled.errors import TokenError
 from flask_pooled.frame_headers import mark_response
 from flask_pooled.frame_headers import OwnSource
 from flask_pooled.markup import allow_value
+from flask_pooled.markup import attributes
 from flask_pooled.markup import extra_attributes
 from flask_pooled.markup import tag
 from flask_pooled.player import Player
@@ -138,46 +139,48 @@ def render_iframe(
     refuse_caches()
     extra = extra_attributes(attrs or {})
     nonce = extra.pop("nonce", None)
-    if refresh is not None and loader is None:
-        raise ConfigError(
-            "pooled_iframe(refresh=True) needs to know later who is looking at the page. Decorate a"
-            " function with @pooled.player_loader that returns Player(...) or None."
-        )
-    url = _demo_url(settings)
-    if url is None:
-        try:
+    if refresh is not None:
+        if loader is None:
+            raise ConfigError(
+                "pooled_iframe(refresh=True) needs to know later who is looking at the page. Decorate a"
+                " function with @pooled.player_loader that returns Player(...) or None."
+            )
+        if nonce is not None:
+            refresh = replace(refresh, nonce=str(nonce))
+    # The guide's demo view knows no player, and has no token that could end.
+    demo = _demo_url(settings)
+    fresh = refresh if demo is None else None
+    viewer = None
+    try:
+        if demo is None:
             viewer = _find_player(player, loader)
-            url = None if viewer is None else _player_url(settings, viewer, ttl=None, now=now)
-        except ConfigError:
+            if viewer is None:
+                return _placeholder("pooled/anonymous.html", title)
+        # All that could fail for the casino's part comes before the address, which no traceback's variables may hold.
+        around = attributes(
+            {
+                "width": width,
+                "height": height,
+                "frameborder": "0",
+                "allow": allow_value(extra.pop("allow", None)),
+                "title": title,
+                **extra,
+                **({} if fresh is None else _promise(settings, fresh)),
+            }
+        )
+        after = Markup("") if fresh is None else _refreshing(fresh, title)
+        src = demo if viewer is None else _player_url(settings, viewer, ttl=None, now=now)
+    except ConfigError:
+        raise
+    except Exception as error:
+        if debug:
             raise
-        except Exception as error:
-            if debug:
-                raise
-            # Our own message says it all; a traceback would quote the line that made the player.
-            trace = None if isinstance(error, TokenError) else error
-            _log.error("No prize pool frame for the current player: %s", error, exc_info=trace)
-            return _placeholder("pooled/unavailable.html", title)
-        if url is None:
-            return _placeholder("pooled/anonymous.html", title)
-    if refresh is not None and nonce is not None:
-        refresh = replace(refresh, nonce=str(nonce))
-    # The guide's demo view has no token that could end.
-    fresh = None if _demo_url(settings) else refresh
+        # Our own message says it all; a traceback would quote the line that made the player.
+        trace = None if isinstance(error, TokenError) else error
+        _log.error("No prize pool frame for the current player: %s", error, exc_info=trace)
+        return _placeholder("pooled/unavailable.html", title)
     mark_response(frame=True, own=() if fresh is None else _own_sources(fresh))
-    frame = tag(
-        "iframe",
-        {
-            "src": url,
-            "width": width,
-            "height": height,
-            "frameborder": "0",
-            "allow": allow_value(extra.pop("allow", None)),
-            "title": title,
-            **extra,
-            **({} if fresh is None else _promise(settings, fresh)),
-        },
-    )
-    return frame if fresh is None else frame + _refreshing(fresh, title)
+    return tag("iframe", attributes({"src": src}) + " " + around) + after
 
 
 def _promise(settings: Settings, refresh: Refresh) -> dict[str, object]:
@@ -195,9 +198,8 @@ def _own_sources(refresh: Refresh) -> tuple[OwnSource, ...]:
 def _refreshing(refresh: Refresh, title: str) -> Markup:
     """What follows the frame: what is shown if nobody is logged in any more, and the script."""
     anonymous = Markup(render_template("pooled/anonymous.html", title=title))  # noqa: S704  # the template escapes
-    return tag("template", {"data-pooled-anonymous": True}, anonymous) + tag(
-        "script", {"src": refresh.script, "nonce": refresh.nonce, "defer": True}
-    )
+    script = attributes({"src": refresh.script, "nonce": refresh.nonce, "defer": True})
+    return tag("template", Markup("data-pooled-anonymous"), anonymous) + tag("script", script)
 
 
 def _find_player(player: Player | None, loader: PlayerLoader | None) -> Player | None:
@@ -229,13 +231,17 @@ def _logged_in(player: Player | None, loader: PlayerLoader | None) -> Player:
 def _mint(settings: Settings, player: Player, *, ttl: int | None, now: int | None) -> str:
     if settings.jwt_secret is None:
         raise ConfigError("POOLED_JWT_SECRET is not set. Set it to mint tokens in demo mode too.")
-    return mint_token(
-        player,
-        settings.jwt_secret,
-        now=now,
-        ttl=settings.token_ttl if ttl is None else ttl,
-        full_name=settings.full_names,
-    )
+    try:
+        return mint_token(
+            player,
+            settings.jwt_secret,
+            now=now,
+            ttl=settings.token_ttl if ttl is None else ttl,
+            full_name=settings.full_names,
+        )
+    except TokenError as error:
+        # Not from there, where the secret is a variable.
+        raise TokenError(str(error)) from None
 
 
 def _player_url(settings: Settings, player: Player, *, ttl: int | None, now: int | None) -> str:

@@ -51,16 +51,23 @@ def allow_value(more: object) -> str:
     )
 
 
-def tag(name: str, attributes: Mapping[str, object], content: Markup | None = None) -> Markup:
-    """A complete element.
+def attributes(given: Mapping[str, object]) -> Markup:
+    """Attributes as they stand in a tag.
 
-    :param attributes: True is a bare attribute, None and False are none.
+    :param given: True is a bare attribute, None and False are none.
     """
-    written = Markup(" ").join(
+    return Markup(" ").join(
         _attribute(key, value)
-        for key, value in attributes.items()
+        for key, value in given.items()
         if value is not None and value is not False
     )
+
+
+def tag(name: str, written: Markup, content: Markup | None = None) -> Markup:
+    """A complete element.
+
+    :param written: its attributes.
+    """
     return Markup("<{0} {1}>{2}</{0}>").format(Markup(name), written, content or Markup(""))  # noqa: S704  # ours
 
 

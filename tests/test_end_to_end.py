@@ -67,6 +67,8 @@ def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The demo; without a browser nothing is started for it."""
     with demo(tmp_path_factory.mktemp("demo")) as running:
         yield running
+        # All that casino, worker and sandbox have said while everything here was played.
+        assert re.search(r"eyJ[\w-]+\.", running.printed) is None
 
 
 @pytest.fixture(scope="module")
