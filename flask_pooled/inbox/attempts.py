@@ -92,22 +92,9 @@ class Attempts:
         :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached.
         """
         self._catch_up()
-        events = self._tables.event
-        due = (
-            select(events)
-            .where(
-                events.c.tenant == self._settings.tenant,
-                events.c.state == "pending",
-                events.c.due_at <= until,
-                *conditions,
-            )
-            .order_by(events.c.due_at, events.c.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
         while True:
             with self._database.write() as connection:
-                row = connection.execute(due).one_or_none()
+                row = self._find_due(connection, until, conditions)
                 if row is None:
                     return None
                 afterwards = self._give_up(connection, row)
@@ -118,6 +105,28 @@ class Attempts:
                     )
                     return Claim(row.id, attempts)
             afterwards()
+
+    def _find_due(
+        self, connection: Connection, until: int, conditions: Sequence[ColumnElement[bool]]
+    ) -> Row[Any] | None:
+        events = self._tables.event
+        # No pause is longer than that: what is due even later was put off by a clock that has been set back since.
+        for due in (events.c.due_at <= until, events.c.due_at > self._now() + LONGEST_BACKOFF):
+            row = connection.execute(
+                select(events)
+                .where(
+                    events.c.tenant == self._settings.tenant,
+                    events.c.state == "pending",
+                    due,
+                    *conditions,
+                )
+                .order_by(events.c.due_at, events.c.id)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            ).one_or_none()
+            if row is not None:
+                return row
+        return None
 
     def lock(self, connection: Connection, claim: Claim) -> Row[Any] | None:
         """Take the claimed row for the rest of a transaction; ``None``: it is not pending any more."""
