@@ -49,6 +49,9 @@ _LOST_BEFORE = "8s2b"
 #: A statement that was broken off, most often by its statement_timeout.
 _QUERY_CANCELED = "57014"
 
+#: PostgreSQL's word for a full disk.
+_DISK_FULL = "53100"
+
 #: A transaction that met another: serialisation failure, deadlock.
 _VICTIM = ("40001", "40P01")
 
@@ -229,6 +232,13 @@ def is_outage_elsewhere(error: BaseException) -> bool:
 def is_victim(error: BaseException) -> bool:
     """Whether PostgreSQL gave up this transaction for another's sake; it may well succeed if done again."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in _VICTIM
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the database had no room to write."""
+    cause = getattr(error, "orig", error)
+    code = getattr(cause, "sqlite_errorcode", None)
+    return getattr(cause, "sqlstate", None) == _DISK_FULL or code == sqlite3.SQLITE_FULL
 
 
 def is_busy(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import SQLAlchemyError
 
+from .database import is_disk_full
 from .deadline import call_within
 from .delivery import accept
 from .delivery import Delivery
@@ -149,8 +150,9 @@ class Intake:
         if first:
             logger.critical(
                 "the inbox's database cannot be written (%s). Webhooks are acknowledged from the spool until it can; "
-                "nobody is paid meanwhile. Are its tables there (db.create_all() or a migration)?",
+                "nobody is paid meanwhile. %s",
                 type(error).__name__,
+                _what_to_do(error),
                 exc_info=error,
             )
 
@@ -160,6 +162,12 @@ class Intake:
                 mended, self._broken = self._broken, False
             if mended:
                 logger.warning("the inbox's database can be written again")
+
+
+def _what_to_do(error: Exception) -> str:
+    if is_disk_full(error):
+        return "Probably its disk is full: make room there"
+    return "Is it up, and are its tables there (db.create_all() or a migration)?"
 
 
 def _is_refusal(error: Exception) -> bool:
