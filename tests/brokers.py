@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Callable
@@ -23,7 +25,8 @@ from flask_pooled.dispatch.celery_tasks import beat_schedule
 class Broker:
     """A Redis on this machine."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pid: int) -> None:
+        self._pid = pid
         self.client = redis.Redis(port=port)
         self.url = f"redis://127.0.0.1:{port}/0"
 
@@ -44,6 +47,10 @@ class Broker:
         assert isinstance(message, bytes)
         return message
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self._pid, number)
+
     def lose_everything(self) -> None:
         """What no broker should do."""
         self.client.flushall()
@@ -58,7 +65,7 @@ def running_broker(folder: Path, port: int | None = None) -> Iterator[Broker]:
     port = port or free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-    broker = Broker(port)
+    broker = Broker(port, server.pid)
     try:
         eventually(broker.answers)
         yield broker

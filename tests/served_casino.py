@@ -62,6 +62,11 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        """Its id."""
+        return self._popen.pid
+
+    @property
     def said(self) -> str:
         """All that came over stdout and stderr."""
         return self._log.read_text()
