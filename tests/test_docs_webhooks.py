@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import logging
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -69,7 +71,25 @@ def test_every_block_is_run() -> None:
     assert set(PAGE.captioned()) == {
         *("wallet.py", "casino.py", "brands.py", "plain.py", "remote.py", "observers.py"),
         *("test_wallet.py", "crontab", "retry the dead"),
+        *("casino.socket", "casino.service"),
     }
+
+
+def _unit(name: str) -> configparser.ConfigParser:
+    unit = configparser.ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as documented by configparser
+    unit.read_string(PAGE.captioned()[name])
+    return unit
+
+
+def test_service_serves_the_casino_on_its_socket(folder: Path, config: dict[str, Any]) -> None:
+    service = _unit("casino.service")
+    assert service["Unit"]["Requires"] == "casino.socket"
+    assert _unit("casino.socket")["Socket"]["ListenStream"].startswith("127.0.0.1:")
+    program, *arguments = shlex.split(service["Service"]["ExecStart"].replace("()", "'()'"))
+    assert Path(program).name == "gunicorn"
+    checked = run(folder, config, "gunicorn", *arguments, "--check-config")
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_documented_test_passes(folder: Path) -> None:
