@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from casino import Casino
+from casino import entry
+from casino import refund
 from casino import win
 from click.testing import Result
 from conftest import WEBHOOK_SECRET
 from doc_pages import Page
 from doc_pages import ROOT
+from flask import Flask
 
 from flask_pooled import mint_token
 from flask_pooled import Player
+from flask_pooled import pool_win
 from flask_pooled import sign_body
 from flask_pooled.cli import pooled
 
@@ -101,3 +107,39 @@ def test_verify(casino: Casino, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         given = {"5c44...": signature, "eyJ...": token}
         result = _run(casino, [given.get(each, each) for each in arguments])
         assert (result.exit_code, _plain(result.output)) == (1, _plain(output))
+
+
+@pytest.fixture
+def night(make_casino: Callable[..., Casino]) -> Casino:
+    """The casino of the examples: three wins that failed, one above the limit, a contradiction, surplus refunds."""
+    casino = make_casino(POOLED_HOLD_OVER=5000, POOLED_MAX_ATTEMPTS=1)
+    casino.connect()
+    broken = [True]
+
+    @pool_win.connect_via(casino.app)
+    def fails(app: Flask, **extra: Any) -> None:
+        if broken:
+            raise LookupError("no such account")
+
+    casino.post_all(*(win(pool_id=f"pool-{number}") for number in (1, 2, 3)))
+    casino.drain()
+    broken.clear()
+    casino.post_all(
+        win(pool_id="pool-5", pool_size=10_000, amount=10_000),
+        win(winner_id="player_xyz789"),
+        *(entry(pool_id="pool-4"), refund(pool_id="pool-4"), refund(pool_id="pool-4")),
+        *(refund(pool_id="pool-4", user_id="player_def456") for _ in range(2)),
+    )
+    casino.drain()
+    return casino
+
+
+def test_decisions(night: Casino) -> None:
+    examples = [*_examples("release"), *_examples("retry"), *_examples("discard")]
+    assert len(examples) == 4
+    for arguments, output in examples:
+        result = _run(night, arguments, "y\n")
+        assert (result.exit_code, result.output) == (0, output)
+    night.drain()
+    assert {*night.states()} == {"done", "discarded"}
+    assert night.balance() == 3 * 100_000 + 1_000_000 + 2 * 100

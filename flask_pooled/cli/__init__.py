@@ -11,7 +11,10 @@ import click
 
 #: Command name -> module in this package. The module holds the command under the same name, hyphens as underscores.
 _COMMANDS = {
+    "discard": "decide",
     "prune": "prune",
+    "release": "decide",
+    "retry": "decide",
     "sandbox": "sandbox",
     "send": "send",
     "token": "token",

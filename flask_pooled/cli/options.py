@@ -1,0 +1,86 @@
+"""Options that several commands have, and how their values are read."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime
+from datetime import UTC
+from typing import Any
+from typing import TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+#: Numbers of rows are 64 bits wide.
+EVENT_ID = click.IntRange(1, 2**63 - 1)
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def text_value(text: str) -> str:
+    """Text that a database can look for.
+
+    :raises click.BadParameter: it is none.
+    """
+    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise click.BadParameter("it holds bytes that are no text")
+    return text
+
+
+def kind_value(text: str) -> str:
+    """The name of an event; the three that Pooled documents may be written without ``pool.``."""
+    return f"pool.{text}" if text in ("win", "refund", "entry") else text_value(text)
+
+
+def moment_value(text: str) -> int:
+    """A moment, as ``2h`` (so long ago) or in ISO 8601 (UTC unless it says otherwise).
+
+    :returns: milliseconds since the epoch.
+    :raises click.BadParameter: it is neither.
+    """
+    if span := _SPAN.fullmatch(text.strip()):
+        return int((time.time() - float(span[1]) * _SECONDS[span[2]]) * 1000)
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise click.BadParameter(
+            "it is no time: write it as in 90s, 15m, 2h, 3d, 1w or 2026-05-29T14:32"
+        ) from None
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
+
+
+def filter_options(command: _Command) -> _Command:
+    """Add ``--kind --player --pool --since --until``."""
+    for option in (
+        click.option(
+            "--until",
+            type=moment_value,
+            metavar="TIME",
+            help="Only what arrived before. As with --since.",
+        ),
+        click.option(
+            "--since",
+            type=moment_value,
+            metavar="TIME",
+            help="Only what arrived since then, as in 90s, 15m, 2h, 3d, 1w or 2026-05-29T14:32 (UTC).",
+        ),
+        click.option("--pool", type=text_value, metavar="ID", help="Only of this pool."),
+        click.option("--player", type=text_value, metavar="ID", help="Only of this player."),
+        click.option(
+            "--kind",
+            type=kind_value,
+            metavar="NAME",
+            help="Only win, refund, entry, or another event's whole name.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def json_option(command: _Command) -> _Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
