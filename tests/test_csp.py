@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_pooled.csp import allow_frame
+from flask_pooled.csp import allow_own
 
 _ORIGIN = "https://app.pooledgame.com"
 _LOCAL = "http://127.0.0.1:5001"
@@ -245,3 +246,45 @@ def test_no_other_host_may_be_framed_than_before(
     before = [_frames_from(one, scheme, host, port) for one in header.split(",")]
     extended = allow_frame(header, _ORIGIN).split(",")
     assert [_frames_from(one, scheme, host, port) for one in extended] == before
+
+
+_OWN = "https://casino.example/pooled/static/refresh.js"
+_SOURCES = st.lists(
+    st.sampled_from(
+        ["'self'", "'none'", "'nonce-a'", "'strict-dynamic'", "'unsafe-inline'", "https:", "*"]
+    ),
+    max_size=3,
+).map(" ".join)
+_POLICIES = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["default-src", "script-src", "script-src-elem", "connect-src", "img-src", "frame-src"]
+        ),
+        _SOURCES,
+    ).map(" ".join),
+    max_size=5,
+).map("; ".join)
+
+
+@given(_POLICIES, st.sampled_from(["script", "connect"]), st.sampled_from([None, "a", "b"]))
+def test_own_address_is_added_where_it_counts_and_nothing_else_changes(
+    policy: str, kind: str, nonce: str | None
+) -> None:
+    allowed = allow_own(policy, kind, _OWN, nonce)  # type: ignore[arg-type]  # one of the two
+    assert allow_own(allowed, kind, _OWN, nonce) == allowed  # type: ignore[arg-type]
+    before, after = _directives(policy), _directives(allowed)
+    fallbacks = {
+        "script": ("script-src-elem", "script-src", "default-src"),
+        "connect": ("connect-src", "default-src"),
+    }[kind]
+    deciding = next((name for name in fallbacks if name in after), None)
+    assert [name for name in after if after[name] != before.get(name)] in ([], [deciding])
+    if deciding is None:
+        assert after == before
+        return
+    sources = after[deciding]
+    nonces = [] if nonce is None else [f"'nonce-{nonce}'"]
+    if "'strict-dynamic'" not in sources:
+        assert {_OWN, "'self'", "*", *nonces} & {*sources}
+    added = {*sources} - {*next(before[name] for name in fallbacks if name in before)}
+    assert added <= {_OWN}

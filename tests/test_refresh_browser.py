@@ -239,6 +239,20 @@ def test_page_that_was_hidden_asks_when_it_is_shown(
     _wait(page, lambda: len(game.opened) == 2)
 
 
+def test_page_that_is_come_back_to_plays(
+    page: Page, make_lobby: Callable[..., Lobby], game: Game
+) -> None:
+    lobby = make_lobby()
+    page.goto(lobby.url)
+    page.goto("about:blank")
+    page.wait_for_timeout(TTL * 1000)
+    page.go_back()
+    expect(page.frame_locator("iframe").get_by_role("button", name="Enter")).to_be_visible()
+    page.wait_for_timeout(TTL * 1000)
+    assert len(game.opened) >= 3
+    assert all(left > 0 for left, _ in game.opened)
+
+
 @pytest.mark.parametrize(
     "policy",
     [

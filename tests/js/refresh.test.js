@@ -10,7 +10,8 @@ const SCRIPT = readFileSync(path.join(__dirname, "../../flask_pooled/static/refr
 const GAME = "https://game.example/?token=";
 
 class Page {
-  constructor({ ttls = [100], ageAtStart = 0 } = {}) {
+  constructor({ ttls = [100], ageAtStart = 0, navigation = "navigate" } = {}) {
+    this.navigation = navigation;
     this.wall = 1_000_000_000_000;
     this.steady = ageAtStart;
     this.origin = this.wall - ageAtStart;
@@ -59,7 +60,11 @@ class Page {
         get hidden() { return page.hidden; },
         get activeElement() { return page.active; },
       },
-      performance: { now: () => page.steady, timeOrigin: page.origin },
+      performance: {
+        now: () => page.steady,
+        timeOrigin: page.origin,
+        getEntriesByType: () => [{ type: page.navigation }],
+      },
       Date: { now: () => page.wall },
       AbortSignal: { timeout: (milliseconds) => ({ milliseconds }) },
       URL,
@@ -238,6 +243,12 @@ test("a page out of the back/forward cache asks only if it must", async () => {
   page.wall += 1_000_000;
   await page.dispatch("pageshow");
   assert.equal(page.requests.length, 1);
+});
+
+test("a page that is come back to loads the new address, which browsers do not", async () => {
+  const page = new Page({ ttls: [100, 100], navigation: "back_forward" });
+  assert.deepEqual(page.frames.map((frame) => [frame.src, frame.loads]), [[GAME + "first", 1], [GAME + "first", 1]]);
+  assert.equal(page.requests.length, 0);
 });
 
 test("who is playing is disturbed only at the last moment", async () => {
