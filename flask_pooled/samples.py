@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import datetime
 from datetime import UTC
+from decimal import Decimal
 from typing import Any
 
 from flask_pooled.errors import ConfigError
@@ -18,8 +19,8 @@ NAMES = {"win": "pool.win", "refund": "pool.refund", "entry": "pool.entry"}
 #: The player of the guide's samples.
 _PLAYER = "player_abc123"
 
-#: The prize of the guide's samples, in USD; a pool has as many slots.
-_SIZE = 1000
+#: Prizes in USD (guide, ``pool_size``); a pool has as many slots. The first is that of the guide's samples.
+_SIZES = (1000, 10_000, 100_000, 1_000_000)
 
 
 def full_name(name: str) -> str:
@@ -50,14 +51,15 @@ def sample_event(
     """An event as the guide shows it, in a pool of its own.
 
     :param name: ``win``, ``refund``, ``entry``, or a full name; an unknown one gets no fields but the common ones.
-    :param fields: what shall be different, by documented name. What follows from a ``pool_size`` or a ``seed`` does.
+    :param fields: what shall be different, by documented name. The rest follows from a ``pool_size``, an
+        ``amount`` above it and a ``seed``.
     :param tenant_id: the UUID that it carries.
     :param at: its ``timestamp``, aware.
     :param new_id: makes the ids that tell events apart.
     :raises ConfigError: there is no such event.
     """
     kind = full_name(name)
-    size = fields.get("pool_size", _SIZE)
+    size = fields.get("pool_size", _size_for(fields.get("amount")))
     event: dict[str, Any] = {
         "event": kind,
         "tenant_id": tenant_id,
@@ -86,3 +88,9 @@ def sample_event(
             "slots_total": size,
         }
     return {**event, **fields}
+
+
+def _size_for(amount: object) -> int:
+    """A pool that such a win can come from."""
+    fits = isinstance(amount, int | float | Decimal)
+    return next((size for size in _SIZES if not fits or amount <= size), _SIZES[0])  # type: ignore[operator]  # it fits

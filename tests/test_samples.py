@@ -59,6 +59,13 @@ def test_what_is_given_counts_and_the_rest_follows() -> None:
     assert sample("win", pool_size=100, amount=7)["amount"] == 7
 
 
+def test_a_large_win_comes_from_a_pool_that_has_it() -> None:
+    sizes = [(5, 1000), (1000, 1000), (1000.5, 10_000), (1_000_000, 1_000_000), (2e6, 1000)]
+    for amount, size in [*sizes, ("x", 1000)]:
+        event = sample("win", amount=amount)
+        assert (event["pool_size"], event["entry_count"], event["amount"]) == (size, size, amount)
+
+
 def test_an_unknown_name_is_taken_if_it_is_a_full_one() -> None:
     assert sample("pool.bonus", x=1) == {
         "event": "pool.bonus",

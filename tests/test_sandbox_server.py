@@ -173,3 +173,33 @@ def test_an_error_in_the_ticker_does_not_stop_time(
             time.sleep(0.02)
     assert len(calls) >= 2
     assert "trying again" in caplog.text
+
+
+def test_a_player_enters_and_a_casino_is_served(running: RunningSandbox) -> None:
+    bodies = []
+
+    def casino(environ: Any, start_response: Any) -> list[bytes]:
+        bodies.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        start_response("200 OK", [])
+        return [b"{}"]
+
+    assert running.serve_casino(casino, "/hooks").startswith("http://127.0.0.1:")
+    assert str(running.webhook_url).endswith("/hooks")
+    tickets = [
+        ticket for kind in ("paid", "bundle") for ticket in running.enter(fresh(), 1000, kind=kind)
+    ]
+    assert len(set(tickets)) == 6
+    assert running.wait_delivered()
+    assert [json.loads(body)["pool_size"] for body in bodies] == [1000] * 6
+    with pytest.raises(SandboxError, match=r"the player cannot enter: .* expired"):
+        running.enter(token(time.time() - 90_000))
+    with pytest.raises(SandboxError, match="the player cannot enter: Your balance is below"):
+        running.enter(token(time.time(), sub="poor", balance=1))
+
+
+def test_what_a_casino_needs_to_know(running: RunningSandbox) -> None:
+    assert running.config["POOLED_APP_URL"] == running.url
+    assert running.config["POOLED_TENANT_ID"] == running.tenant_id
+    assert running.config["POOLED_JWT_SECRET"] == JWT_SECRET
+    assert len(running.config["POOLED_WEBHOOK_SECRET"]) == 64
+    assert running.config["POOLED_TENANT"] == "royal-casino"

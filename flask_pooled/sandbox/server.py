@@ -10,11 +10,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from flask import Flask
+from werkzeug.serving import BaseWSGIServer
 from werkzeug.serving import make_server
 from werkzeug.serving import WSGIRequestHandler
 
@@ -24,6 +27,9 @@ from .records import Draw
 from .state import sandbox_of
 from .webhooks import Attempt
 from .webhooks import is_loopback
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +66,7 @@ class RunningSandbox:
         self.app = app
         self._sandbox = sandbox_of(app)
         self._stopping = threading.Event()
+        self._casinos: list[tuple[BaseWSGIServer, threading.Thread]] = []
         listener = _listen(host, port)
         with listener:
             self._server = make_server(
@@ -104,6 +111,19 @@ class RunningSandbox:
         return tenant.tenant_id
 
     @property
+    def config(self) -> dict[str, str]:
+        """The keys of ``app.config`` with which a casino plays here. Secrets are among them."""
+        tenant = self._sandbox.world.tenant(self.tenant)
+        assert tenant is not None  # noqa: S101 - as above
+        return {
+            "POOLED_APP_URL": self.url,
+            "POOLED_TENANT": tenant.slug,
+            "POOLED_TENANT_ID": tenant.tenant_id,
+            "POOLED_JWT_SECRET": tenant.secrets[0],
+            "POOLED_WEBHOOK_SECRET": self._sandbox.courier.secret,
+        }
+
+    @property
     def webhook_url(self) -> str | None:
         """Where webhooks go. May be set at any time."""
         return self._sandbox.courier.url
@@ -111,6 +131,20 @@ class RunningSandbox:
     @webhook_url.setter
     def webhook_url(self, url: str | None) -> None:
         self._sandbox.courier.url = url
+
+    def serve_casino(self, app: WSGIApplication, path: str = "/pooled/webhook") -> str:
+        """Serve a casino beside the sandbox, and send webhooks to it. Stops with the sandbox.
+
+        :param path: where it takes webhooks.
+        :returns: its address.
+        """
+        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        self._casinos.append((server, thread))
+        address = f"http://127.0.0.1:{server.port}"
+        self.webhook_url = address + path
+        return address
 
     def player_url(self, token: str, tenant: str | None = None) -> str:
         """The documented address of the game for a token."""
@@ -124,6 +158,30 @@ class RunningSandbox:
         """The documented address of the admin page, with the key that its buttons need."""
         asked = {"role": "casino", "tenant": tenant or self.tenant, "key": self.key}
         return f"{self.url}/?{urlencode(asked)}"
+
+    def enter(
+        self, token: str, size: int = 100, *, kind: str = "paid", tenant: str | None = None
+    ) -> list[int]:
+        """Open the game with a token and buy into the open pool of a size, as its player.
+
+        :param kind: ``paid``, ``bundle`` or ``credit``.
+        :returns: the tickets.
+        :raises SandboxError: the token is not good, or the player may not enter.
+        """
+        slug = tenant or self.tenant
+        client = self.app.test_client()
+        answers = [
+            client.get("/", query_string={"tenant": slug, "token": token}),
+            client.post(
+                f"/_play/{slug}/enter",
+                json={"pool": self._pool_id(slug, size), "kind": kind},
+                headers={"Authorization": f"Bearer {token}"},
+            ),
+        ]
+        if answers[-1].status_code != HTTPStatus.OK:
+            raise SandboxError(f"the player cannot enter: {answers[-1].get_json()['message']}")
+        entered: list[int] = answers[-1].get_json()["entered"]
+        return entered
 
     def draw(
         self, size: int = 100, *, winner: str | None = _UNSET, tenant: str | None = None
@@ -167,6 +225,10 @@ class RunningSandbox:
         for thread in self._threads:
             thread.join()
         self._sandbox.courier.close()
+        for server, thread in self._casinos:
+            server.shutdown()
+            thread.join()
+            server.server_close()
 
     def _pool_id(self, slug: str, size: int) -> str:
         with self._sandbox.world.house(slug) as house:

@@ -139,6 +139,11 @@ class Courier:
         self.url = url
 
     @property
+    def secret(self) -> str:
+        """What webhooks are signed with."""
+        return self._secret
+
+    @property
     def url(self) -> str | None:
         """Where webhooks go. May be set while running, because two servers cannot both start first."""
         return self._url
