@@ -32,6 +32,7 @@ from sqlalchemy import text
 from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled import sign_body
+from flask_pooled.inbox.database import _ALIVE
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.state import state_of
 
@@ -71,8 +72,15 @@ def test_every_block_is_run() -> None:
     assert set(PAGE.captioned()) == {
         *("wallet.py", "casino.py", "brands.py", "plain.py", "remote.py", "observers.py"),
         *("test_wallet.py", "crontab", "retry the dead"),
-        *("casino.socket", "casino.service"),
+        *("config.py", "casino.socket", "casino.service"),
     }
+
+
+def test_documented_connections_notice_as_soon_as_ours(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documented = load(folder / "config.py", monkeypatch).SQLALCHEMY_ENGINE_OPTIONS["connect_args"]
+    assert documented == _ALIVE
 
 
 def _unit(name: str) -> configparser.ConfigParser:

@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.pool import StaticPool
 
 #: How long to wait for a lock or a connection, in seconds. The whole webhook must be answered within ten.
@@ -48,6 +49,18 @@ _LOST_BEFORE = "8s2b"
 
 #: A statement that was broken off, most often by its statement_timeout.
 _QUERY_CANCELED = "57014"
+
+#: How many an SQLAlchemy pool has, unless told otherwise.
+_CONNECTIONS = 15
+
+#: After some thirty seconds of silence, a PostgreSQL whose machine is gone counts as gone; the system's own default is
+#: two hours. Milliseconds for the last, seconds for the others.
+_ALIVE = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 #: PostgreSQL's word for a full disk.
 _DISK_FULL = "53100"
@@ -103,6 +116,12 @@ class Database:
         """A connection for reading."""
         with self.engine.connect() as connection:
             yield connection
+
+    def make_room(self) -> None:
+        """Begin a new pool if all connections of this one are taken, by those who may wait for an answer for ever."""
+        pool = self.engine.pool
+        if self._owned and isinstance(pool, QueuePool) and pool.checkedout() >= _CONNECTIONS:
+            self.engine.dispose(close=False)
 
     def close(self) -> None:
         """Let go of the connections of an owned engine."""
@@ -179,7 +198,7 @@ def open_engine(
             connect_args["check_same_thread"] = False
             return create_engine(url, connect_args=connect_args, poolclass=StaticPool, **options)
     elif url.get_backend_name() == "postgresql":
-        connect_args.setdefault("connect_timeout", WAIT)
+        connect_args = {"connect_timeout": WAIT, **_ALIVE, **connect_args}
         # Ours take the place of those in the address, which may say in which schema the tables are.
         given = connect_args.get("options", url.query.get("options", ""))
         connect_args["options"] = (

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from sqlalchemy.exc import DataError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from .database import is_disk_full
 from .deadline import call_within
+from .deadline import DeadlineError
 from .delivery import accept
 from .delivery import Delivery
 from .delivery import Recorded
@@ -124,9 +126,13 @@ class Intake:
             )
 
     def _record(self, delivery: Delivery) -> Recorded:
-        if self._may_hang():
+        if not self._may_hang():
+            return self._store.record([delivery])[0]
+        try:
             return call_within(PATIENCE, lambda: self._store.record([delivery])[0])
-        return self._store.record([delivery])[0]
+        except (DeadlineError, PoolTimeoutError):
+            self._store.make_room()
+            raise
 
     def _put(self, spool: Spool, delivery: Delivery) -> Recorded:
         spool.put(delivery)

@@ -55,6 +55,10 @@ class Store:
             recording = Recording(connection, self._tables, self._settings, deliveries)
             return [recording.record(delivery) for delivery in deliveries]
 
+    def make_room(self) -> None:
+        """See :meth:`Database.make_room`."""
+        self._database.make_room()
+
     def close(self) -> None:
         """Let go of the inbox's own connections."""
         self._database.close()
