@@ -35,6 +35,7 @@ from .inbox.database import is_memory
 from .inbox.database import open_engine
 from .inbox.database import WAIT
 from .inbox.intake import PATIENCE
+from .inbox.schema import check_casinos_tables
 from .inbox.schema import create_schema
 from .inbox.spool import Spool
 from .inbox.tables import define_tables
@@ -127,6 +128,9 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     wallet = Database(casinos_engine, owned=False)
     watch_commits()
 
+    tables = define_tables(metadata)
+    checked: set[int] = set()
+
     def our_engine(wait: float = WAIT, *, read_committed: bool = False) -> Engine:
         engine = wallet.engine
         if is_memory(engine.url):
@@ -136,16 +140,19 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         if schemas is not None:
             # Rows written anywhere else than where they are worked on would wait for ever.
             ours["execution_options"] = {"schema_translate_map": schemas}
-        return open_engine(
+        engine = open_engine(
             engine.url, engine_options=ours, wait=wait, read_committed=read_committed
         )
+        if os.getpid() not in checked and check_casinos_tables(engine, tables):
+            checked.add(os.getpid())
+        return engine
 
     def check() -> None:
         _check_memory(app, settings, wallet.engine.url)
         _check_isolation(wallet.engine)
 
     return Home(
-        tables=define_tables(metadata),
+        tables=tables,
         # In memory there is one connection for all, and closing it would be the end of the casino's data.
         database=Database(our_engine, owned=True),
         recorder=Database(lambda: our_engine(PATIENCE, read_committed=True), owned=True),
