@@ -119,7 +119,8 @@ class Served:
         """Start a module of Python's with arguments."""
         environment = {
             "CASINO": json.dumps(self._config),
-            "PYTHONPATH": str(TESTS),
+            # The package of this tree, whichever is installed.
+            "PYTHONPATH": os.pathsep.join([str(TESTS), str(TESTS.parent)]),
             "PYTHONUNBUFFERED": "1",
         }
         log = self.folder / f"process-{len(self._processes)}.log"

@@ -7,6 +7,7 @@ from click import unstyle
 
 from flask_pooled.cli.terminal import coloured
 from flask_pooled.cli.terminal import dollars
+from flask_pooled.cli.terminal import exact
 from flask_pooled.cli.terminal import Field
 from flask_pooled.cli.terminal import iso
 from flask_pooled.cli.terminal import moment
@@ -40,10 +41,10 @@ def test_amounts_and_times() -> None:
         "1,234,567.89",
     ]
     at = 1_780_065_120_007
-    assert moment(at) == "2026-05-29 14:32 UTC"
-    assert moment(at, exact=True) == "2026-05-29 14:32:00.007 UTC"
+    assert moment(at) == "2026-05-29 14:32"
+    assert exact(at) == "2026-05-29 14:32:00.007 UTC"
     assert iso(at) == "2026-05-29T14:32:00.007+00:00"
-    assert (moment(None), iso(None)) == ("", None)
+    assert (moment(None), exact(None), iso(None)) == ("", "", None)
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,11 @@ def test_colours_take_no_room() -> None:
     styled = table(FIELDS, [["7", coloured("dead"), "p1", "x"]])
     assert [unstyle(line) for line in styled] == plain
     assert "\x1b[31mdead\x1b[0m" in styled[1]
+
+
+def test_parts_of_a_table_are_aligned() -> None:
+    fields = [Field("ID", right=True, wide=6), Field("STATE", wide=10), Field("POOL")]
+    assert table(fields, [["7", "held", "x"]]) == [
+        "    ID  STATE       POOL",
+        "     7  held        x",
+    ]

@@ -33,6 +33,10 @@ PAGE = Page("cli.rst")
 _CHANGES = [
     (r"eyJ[\w.-]+", "eyJ..."),
     (r"\d{10} \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)", "EXP"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d", "MINUTE"),
+    (r"MINUTE:\d\d\.\d{3} UTC", "MOMENT"),
+    (r"(?<=Key         pool.win:)\S+", "KEY"),
+    (r'(?<=\{"event": "pool.win", ).*', "...}"),
 ]
 
 
@@ -132,6 +136,24 @@ def night(make_casino: Callable[..., Casino]) -> Casino:
     )
     casino.drain()
     return casino
+
+
+def test_events(night: Casino) -> None:
+    [(arguments, output)] = _examples("events")
+    result = _run(night, arguments)
+    assert (result.exit_code, _plain(result.output)) == (0, _plain(output))
+
+
+def test_show(night: Casino) -> None:
+    [event_id, *_] = night.rows("id")
+    night.state.inbox.decisions.retry(event_id, who="dana", why="the receiver is mended")
+    night.drain()
+    night.sql(
+        "UPDATE pooled_event SET receivers = '[\"casino.credit_winner\"]' WHERE state = 'done'"
+    )
+    [(arguments, output)] = _examples("show")
+    result = _run(night, arguments)
+    assert (result.exit_code, _plain(result.output)) == (0, _plain(output))
 
 
 def test_decisions(night: Casino) -> None:

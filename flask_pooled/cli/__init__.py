@@ -12,11 +12,13 @@ import click
 #: Command name -> module in this package. The module holds the command under the same name, hyphens as underscores.
 _COMMANDS = {
     "discard": "decide",
+    "events": "events",
     "prune": "prune",
     "release": "decide",
     "retry": "decide",
     "sandbox": "sandbox",
     "send": "send",
+    "show": "show",
     "token": "token",
     "verify": "verify",
     "worker": "worker",

@@ -45,6 +45,8 @@ class Field:
     right: bool = False
     #: Shortened, down to so many characters, where the table would not fit; 0: never.
     least: int = 0
+    #: At least so wide, for a table that is written in parts.
+    wide: int = 0
 
 
 def safe(text: object) -> str:
@@ -65,16 +67,22 @@ def dollars(cents: int | None) -> str:
     return "" if cents is None else f"{from_cents(cents):,}"
 
 
-def moment(at: int | None, *, exact: bool = False) -> str:
-    """A time in UTC; empty for none.
+def moment(at: int | None) -> str:
+    """A time in UTC to the minute, for tables; empty for none.
 
     :param at: milliseconds since the epoch.
-    :param exact: to the millisecond, otherwise to the minute.
+    """
+    return "" if at is None else f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M}"
+
+
+def exact(at: int | None) -> str:
+    """A time in UTC to the millisecond; empty for none.
+
+    :param at: milliseconds since the epoch.
     """
     if at is None:
         return ""
-    time = datetime.fromtimestamp(at / 1000, UTC)
-    return f"{time:%Y-%m-%d %H:%M:%S}.{at % 1000:03} UTC" if exact else f"{time:%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%d %H:%M:%S}.{at % 1000:03} UTC"
 
 
 def iso(at: int | None) -> str | None:
@@ -106,7 +114,10 @@ def table(fields: Sequence[Field], rows: Sequence[Sequence[Cell | str]]) -> list
     titles = [Cell(field.title) for field in fields]
     widths = _fit(
         fields,
-        [max(_width(row[at].text) for row in [titles, *cells]) for at in range(len(fields))],
+        [
+            max(field.wide, *(_width(row[at].text) for row in [titles, *cells]))
+            for at, field in enumerate(fields)
+        ],
     )
     return [_line(fields, widths, row) for row in [titles, *cells]]
 

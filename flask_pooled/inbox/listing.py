@@ -19,8 +19,10 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 
 from ..errors import InboxError
+from ..errors import PayloadError
 from ..settings import Settings
 from .database import Database
+from .delivery import event_of
 from .handler import KNOWN_KINDS
 from .identity import receipts_since
 from .plans import aside
@@ -118,6 +120,8 @@ class Life:
     receivers: tuple[str, ...]
     #: ``text``, ``hex`` or ``none``, of a win that came with seed and commitment.
     fairness: str | None
+    #: The key under which receivers pay it; ``None`` for what is not (yet) to be paid.
+    idempotency_key: str | None
     #: What repeats or contradicts it, oldest first; the first :data:`MOST_REPEATS`.
     repeats: tuple[Listed, ...]
     trail: tuple[Step, ...]
@@ -188,6 +192,7 @@ class Listing:
             error=row.error,
             receivers=tuple(json.loads(row.receivers or "[]")),
             fairness=row.fairness,
+            idempotency_key=_key(row),
             repeats=tuple(_listed(each) for each in repeats),
             trail=tuple(_step(each) for each in trail),
         )
@@ -245,3 +250,12 @@ def _listed(row: Row[Any]) -> Listed:
 def _step(row: Row[Any]) -> Step:
     names = ("at", "actor", "action", "from_state", "to_state", "reason")
     return Step(**{name: getattr(row, name) for name in names})
+
+
+def _key(row: Row[Any]) -> str | None:
+    if row.body is None or row.state == "rejected":
+        return None
+    try:
+        return event_of(row).idempotency_key
+    except PayloadError:
+        return None
