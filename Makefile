@@ -4,13 +4,22 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test portable check docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m example_app.demo
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# What may depend on the version of Python, without other processes: make portable PYTHON=python3.13 VENV=.venv-3.13
+PORTABLE := attempts bypass caches commit csp csp_payment databases decisions embed embed_players errors \
+	event_fields events extension fairness frame_headers handoff heartbeat intake leaks money player processing \
+	public_api recording refresh session setting_values settings signals signature sites spool streaming \
+	talisman tokens unsigned webhook
+
+portable: $(VENV)/.dev
+	$(BIN)/python -m pytest -k "not postgresql" $(PORTABLE:%=tests/test_%.py)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
