@@ -14,6 +14,7 @@ from casino import TENANT_ID
 from casino import win
 from flask import Flask
 from interleaving import interleave
+from pruning import prune
 
 from flask_pooled import InboxError
 from flask_pooled import pool_win
@@ -146,6 +147,10 @@ def test_same_contradiction_held_twice_is_released_once(
         assert isinstance(errors[refused], InboxError)
         assert str(errors[refused]).startswith(message)
         # Nothing has become of it, and it can be discarded.
-        _decide(casino, "discard", ids[refused])
         casino.drain()
         assert casino.balance("other") == 100_000 * at
+        # Not even years later, when the other one is only a digest.
+        prune(casino)
+        with pytest.raises(InboxError, match="settled long ago"):
+            _decide(casino, "release", ids[refused])
+        _decide(casino, "discard", ids[refused])

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Row
 
 from ..errors import InboxError
 from ..events import Event
+from ..events import parse_event
 from ..events import PoolEntry
 from ..events import PoolRefund
 from ..events import PoolWin
@@ -27,6 +28,7 @@ from .database import Database
 from .delivery import event_of
 from .delivery import Recorded
 from .identity import event_identity
+from .known import KnownEvents
 from .refunds import Books
 from .refunds import PoolEvent
 from .tables import Tables
@@ -189,7 +191,9 @@ class _Case:
         self, connection: Connection, tables: Tables, settings: Settings, row: Row[Any], at: int
     ) -> None:
         self._connection = connection
+        self._tables = tables
         self._events = tables.event
+        self._tenant = settings.tenant
         self.at = at
         self.new_state = row.state
         # A repeat has no body of its own, and nothing that could be decided.
@@ -227,6 +231,16 @@ class _Case:
                 f"event {self.row.id} says the same as event {twin.id}, which was released already and is "
                 f"{twin.state}: discard it"
             )
+        if self.row.original_id is not None and self._twin_was_pruned():
+            raise InboxError(
+                f"event {self.row.id} says the same as one that was settled long ago and pruned: discard it"
+            )
+
+    def _twin_was_pruned(self) -> bool:
+        # Contradictions are known by what they contradict.
+        identity = cast(bytes, event_identity(self._tenant, parse_event(self.row.body)))
+        known = KnownEvents(self._connection, self._tables, self._tenant).find(identity)
+        return any(event.content == self.row.content for event in known)
 
     def move(self, state: str, **values: object) -> None:
         self.new_state = state
