@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -93,6 +94,8 @@ class Receiver:
     status: int = 200
     answer: bytes = b'{"received": true}'
     delay: float = 0.0
+    #: Called with each, before it is answered.
+    on_receive: Callable[[], object] = lambda: None
     received: list[Received] = field(default_factory=list)
 
     def __enter__(self) -> Receiver:
@@ -103,6 +106,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.received.append(Received(self.path, dict(self.headers.items()), body))
                 time.sleep(receiver.delay)
+                receiver.on_receive()
                 try:
                     self.send_response(receiver.status)
                     self.send_header("Content-Length", str(len(receiver.answer)))

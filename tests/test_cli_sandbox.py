@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -102,6 +103,20 @@ def test_what_it_prints_is_all_that_is_needed(tmp_path: Path) -> None:
             assert exported["POOLED_TENANT_ID"] in answer.read().decode()
 
 
+def test_faults_are_on_from_the_start(tmp_path: Path) -> None:
+    faults = ("duplicates=2", "delay=0.5", "secret=old")
+    options = (part for fault in faults for part in ("--fault", fault))
+    with process(tmp_path, "--port", "0", *options) as (_, said):
+        admin = re.search(r"http://\S+role=casino\S+key=(\S+)", said)
+        assert admin
+        headers = {"X-Sandbox-Key": admin.group(1)}
+        with urlopen(
+            Request(f"{address(said)}/_control/faults", headers=headers), timeout=5
+        ) as answer:
+            found = json.load(answer)
+    assert (found["duplicates"], found["delay"], found["secret"]) == (2, 0.5, "old")
+
+
 def test_secrets_and_tenant_come_from_the_environment_and_are_not_printed(tmp_path: Path) -> None:
     with process(tmp_path, "--port", "0", POOLED_TENANT="my-casino", **SECRETS) as (running, said):
         running.send_signal(signal.SIGINT)
@@ -145,6 +160,11 @@ def test_a_taken_port_is_said_and_exits_with_2() -> None:
         (["--webhook-url", ""], "must look like"),
         (["--fill-seconds", "0"], "fill seconds"),
         (["--lucky", "2"], "lucky:"),
+        (["--fault", "duplicates=many"], "duplicates: use a whole number from 0 to 100"),
+        (["--fault", "duplicates=1.5"], "duplicates: use a whole number from 0 to 100"),
+        (["--fault", "delay=nan"], "delay: use a number from 0 to 3600"),
+        (["--fault", "secret"], "secret: use current, old, wrong"),
+        (["--fault", "speed=1"], "speed is no fault"),
     ],
 )
 def test_wrong_options_exit_with_2_and_say_what_to_change(

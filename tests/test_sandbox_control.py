@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -159,3 +160,82 @@ def test_nothing_goes_without_the_key(
     answer = client.open(url, method=method, headers=headers, json={"size": 100})
     assert answer.status_code == 403
     assert "X-Sandbox-Key" in answer.get_json()["error"]
+
+
+def test_faults_are_switched_one_by_one_and_off_together(client: FlaskClient, box: Flask) -> None:
+    sound = get(client, "faults")
+    assert sound == get(client, "state")["faults"]
+    assert post(client, "faults", {"duplicates": 2}).get_json() == sound | {"duplicates": 2}
+    assert post(client, "faults", {"secret": "old"}).get_json()["duplicates"] == 2
+    enter(client)
+    assert sent(client, box) == ["pool.entry"] * 3
+    assert get(client, "deliveries")["deliveries"][0]["faults"] == ["duplicates 2", "secret old"]
+    assert client.delete("/_control/faults", headers=KEY).get_json() == sound
+    enter(client)
+    assert sent(client, box) == ["pool.entry"] * 4
+
+
+@pytest.mark.parametrize("asked", [{"duplicates": -1}, {"speed": 1}, {"secret": 5}, [1], {"": 1}])
+def test_wrong_faults_change_nothing(client: FlaskClient, asked: object) -> None:
+    sound = get(client, "faults")
+    answer = post(client, "faults", asked)
+    assert answer.status_code == 400
+    assert answer.get_json()["error"]
+    assert get(client, "faults") == sound
+
+
+def test_nobody_switches_faults_without_the_key(client: FlaskClient) -> None:
+    for method, path in (
+        ("get", "faults"),
+        ("post", "faults"),
+        ("delete", "faults"),
+        ("post", "storm"),
+    ):
+        assert getattr(client, method)(f"/_control/{path}", json={}).status_code == 403
+
+
+def test_a_storm_of_refunds(client: FlaskClient, box: Flask) -> None:
+    enter(client)
+    answer = post(client, "storm", {"refunds": 1000})
+    assert answer.status_code == 200
+    assert sent(client, box) == ["pool.refund"] * 1000 + ["pool.entry"] * 1001
+    bodies = [json.loads(each["body"]) for each in get(client, "deliveries")["deliveries"][:2000]]
+    assert {body["pool_id"] for body in bodies} == {answer.get_json()["expired"]}
+    assert {body["user_id"] for body in bodies} == {"ann"}
+    assert len({body.get("slots_filled") for body in bodies[1000:]}) == 1000
+    assert answer.get_json()["expired"] not in [
+        pool["pool_id"] for pool in get(client, "pools")["pools"]
+    ]
+
+
+def test_a_storm_without_entries(client: FlaskClient, box: Flask) -> None:
+    enter(client)
+    asked = {"refunds": 3, "player": "ann", "entries": False}
+    assert post(client, "storm", asked).status_code == 200
+    # The first is that of the entry above, which was in the same pool.
+    assert sent(client, box) == ["pool.refund"] * 4 + ["pool.entry"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"refunds": 0},
+        {"refunds": "9"},
+        {"refunds": True},
+        {"refunds": 2_000_000},
+        {"refunds": 1, "player": "bob"},
+        {"refunds": 1, "player": 1},
+        {"refunds": 1, "entries": "no"},
+    ],
+)
+def test_storms_that_cannot_be(client: FlaskClient, box: Flask, asked: object) -> None:
+    enter(client)
+    answer = post(client, "storm", asked)
+    assert answer.status_code == 400
+    assert answer.get_json()["error"]
+    assert sent(client, box) == ["pool.entry"]
+
+
+def test_no_storm_before_somebody_came(client: FlaskClient) -> None:
+    assert "open it" in post(client, "storm", {"refunds": 1}).get_json()["error"]

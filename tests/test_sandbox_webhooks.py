@@ -14,8 +14,8 @@ from sandbox_parts import WEBHOOK_SECRET
 
 from flask_pooled.sandbox.errors import SandboxError
 from flask_pooled.sandbox.webhooks import Courier
-from flask_pooled.sandbox.webhooks import LIMIT
-from flask_pooled.sandbox.webhooks import sign
+from flask_pooled.sandbox.wire import LIMIT
+from flask_pooled.sandbox.wire import sign
 
 
 @pytest.fixture

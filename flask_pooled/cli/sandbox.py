@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import click
 
 from flask_pooled.sandbox import create_sandbox
+from flask_pooled.sandbox import Faults
 from flask_pooled.sandbox import RunningSandbox
 from flask_pooled.sandbox import SandboxError
 from flask_pooled.sandbox import serve
@@ -59,6 +61,14 @@ _USAGE = 2
     show_default=True,
     help="Chance that a player wins a draw. The first is always won, except with 0.",
 )
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Do this to every webhook: duplicates=2, concurrent=15, reorder=10, delay=11, resend_after=5, secret=old, "
+    "secret=wrong, body=truncated, body=re-encoded. Repeatable.",
+)
 def sandbox(
     host: str,
     port: int,
@@ -72,6 +82,7 @@ def sandbox(
     fill_seconds: float,
     lifetime_seconds: float,
     lucky: float,
+    faults: tuple[str, ...],
 ) -> None:
     """Serve a stand-in for the game service on this machine.
 
@@ -95,12 +106,26 @@ def sandbox(
             fill_seconds=fill_seconds,
             lifetime_seconds=lifetime_seconds,
             lucky=lucky,
+            old_webhook_secret=next(
+                iter(os.environ.get("POOLED_WEBHOOK_SECRET_FALLBACKS", "").split()), None
+            ),
+            faults=_faults(faults),
         )
         serve(app, host, port, on_start=lambda running: _announce(running, made_up))
     except SandboxError as error:
         click.echo(f"Error: {error}", err=True)
         raise click.exceptions.Exit(_USAGE) from None
     click.echo("Sandbox stopped.")
+
+
+def _faults(given: tuple[str, ...]) -> Faults:
+    changes: dict[str, object] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        changes[name] = value
+        with suppress(ValueError):
+            changes[name] = int(value) if value.isdecimal() else float(value)
+    return Faults().changed(changes)
 
 
 def _announce(running: RunningSandbox, made_up: dict[str, str]) -> None:

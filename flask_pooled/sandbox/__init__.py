@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from .app import create_sandbox
 from .errors import SandboxError
+from .faults import Faults
 from .server import RunningSandbox
 from .server import serve
 from .server import serve_in_thread
 
-__all__ = ["RunningSandbox", "SandboxError", "create_sandbox", "serve", "serve_in_thread"]
+__all__ = ["Faults", "RunningSandbox", "SandboxError", "create_sandbox", "serve", "serve_in_thread"]

@@ -16,6 +16,8 @@ from . import guard
 from . import pages
 from . import play
 from .errors import SandboxError
+from .faults import Faults
+from .faults import NONE
 from .payloads import timestamp
 from .pools import Pace
 from .records import Tenant
@@ -46,6 +48,8 @@ def create_sandbox(
     accent: str = "#4a2a94",
     webhook_url: str | None = None,
     allow_remote_webhooks: bool = False,
+    old_webhook_secret: str | None = None,
+    faults: Faults = NONE,
     seed: int | str | None = None,
     fill_seconds: float = 24.0,
     lifetime_seconds: float = 1800.0,
@@ -64,6 +68,8 @@ def create_sandbox(
     :param accent: the brand's colour, as ``#rrggbb``.
     :param webhook_url: where webhooks go; ``None`` logs them as not sent.
     :param allow_remote_webhooks: let them leave this machine.
+    :param old_webhook_secret: what it signed with before a rotation, for the fault ``old``; by default made up.
+    :param faults: those that are on from the start.
     :param seed: repeats all that is random. ``None``: different each time.
     :param fill_seconds: how long bots take to fill a pool of 100 after a player has entered; larger ones up to four
         times as long.
@@ -80,7 +86,16 @@ def create_sandbox(
     if not _COLOUR.fullmatch(accent):
         raise SandboxError("accent: use a hex colour, as in #4a2a94")
     demo_secret = secrets.token_hex(32)
-    courier = Courier(webhook_secret, webhook_url, allow_remote=allow_remote_webhooks, clock=clock)
+    source = secrets.token_hex(16) if seed is None else seed
+    courier = Courier(
+        webhook_secret,
+        webhook_url,
+        allow_remote=allow_remote_webhooks,
+        clock=clock,
+        old_secret=old_webhook_secret,
+        rng=random.Random(f"{source} faults"),  # noqa: S311 - to be repeated
+    )
+    courier.faults = faults
     tenants = [
         Tenant(
             slug=tenant,
@@ -103,7 +118,6 @@ def create_sandbox(
                 secrets=(jwt_secret, demo_secret),
             )
         )
-    source = secrets.token_hex(16) if seed is None else seed
     world = World(tenants, courier, random.Random(f"{source}"), clock(), lucky=lucky)  # noqa: S311 - a game to repeat, not a secret
 
     app = Flask(__name__, static_url_path="/_static")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint
 from flask import request
 
 from .errors import SandboxError
+from .faults import NONE
 from .guard import needs_key
 from .payloads import timestamp
 from .pools import Pool
 from .records import Draw
 from .state import current_sandbox
+from .storm import storm
 from .webhooks import Attempt
 
 blueprint = Blueprint("control", __name__, url_prefix="/_control")
@@ -29,6 +32,7 @@ def state() -> dict[str, Any]:
             "tenant_id": house.tenant.tenant_id,
             "webhook_url": sandbox.courier.url,
             "lucky": sandbox.world.lucky,
+            "faults": asdict(sandbox.courier.faults),
             "players": [
                 {
                     "sub": sub,
@@ -77,6 +81,53 @@ def draw() -> dict[str, Any]:
         slug, pool_id, sandbox.clock(), winner=winner, forced="winner" in asked
     )
     return {"drawn": _draw(drawn)}
+
+
+@blueprint.get("/faults")
+@needs_key
+def show_faults() -> dict[str, Any]:
+    """What is done to events."""
+    return asdict(current_sandbox().courier.faults)
+
+
+@blueprint.post("/faults")
+@needs_key
+def set_faults() -> dict[str, Any]:
+    """Switch faults: ``{"duplicates": 2, "secret": "old"}``. What is not named stays as it is."""
+    courier = current_sandbox().courier
+    courier.faults = courier.faults.changed(_object())
+    return asdict(courier.faults)
+
+
+@blueprint.delete("/faults")
+@needs_key
+def clear_faults() -> dict[str, Any]:
+    """Switch all of them off."""
+    courier = current_sandbox().courier
+    courier.faults = NONE
+    return asdict(courier.faults)
+
+
+@blueprint.post("/storm")
+@needs_key
+def start_storm() -> dict[str, Any]:
+    """Send so many refunds in one pool: ``{"refunds": 1000}``, with ``"player"`` and ``"entries": false``."""
+    sandbox, asked = current_sandbox(), _object()
+    refunds, player, entries = (asked.get(name) for name in ("refunds", "player", "entries"))
+    if type(refunds) is not int:
+        raise SandboxError("refunds: use a number")
+    if not isinstance(player, str | None) or not isinstance(entries, bool | None):
+        raise SandboxError("player: use its sub as a string; entries: true or false")
+    pool_id = storm(
+        sandbox.world,
+        sandbox.courier,
+        _tenant(asked),
+        sandbox.clock(),
+        refunds=refunds,
+        sub=player,
+        entries=entries is not False,
+    )
+    return {"expired": pool_id, "refunds": refunds}
 
 
 @blueprint.get("/deliveries")
@@ -166,4 +217,5 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "body": attempt.request_body.decode(),
         "response": attempt.response_excerpt,
         "resend_of": attempt.resend_of,
+        "faults": attempt.faults,
     }

@@ -17,11 +17,11 @@ from flask import render_template
 from flask import request
 from flask import Response
 
+from .addresses import is_loopback
 from .errors import Fault
 from .errors import Refusal
 from .errors import SandboxError
 from .state import current_sandbox
-from .webhooks import is_loopback
 
 KEY_HEADER = "X-Sandbox-Key"
 

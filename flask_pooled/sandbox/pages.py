@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from flask import Blueprint
 from flask import render_template
 from flask import request
@@ -9,6 +11,8 @@ from flask import Response
 
 from .colours import brand_css
 from .errors import Fault
+from .faults import CHOICES
+from .faults import LIMITS
 from .guard import holds_key
 from .records import Tenant
 from .snapshot import snapshot
@@ -18,6 +22,17 @@ from .visitors import tenant_of
 from .visitors import visitor_of
 
 blueprint = Blueprint("pages", __name__)
+
+#: Each fault's label on the switchboard, and what its value means.
+_FAULTS = {
+    "duplicates": ("Duplicates", "further deliveries, one after the other"),
+    "concurrent": ("At once", "further deliveries at the same moment"),
+    "reorder": ("Reorder", "events in a row that are mixed"),
+    "delay": ("Delay", "seconds by which each is late"),
+    "resend_after": ("Re-send", "seconds after a success"),
+    "secret": ("Secret", "what each is signed with"),
+    "body": ("Body", "what arrives of it"),
+}
 
 
 @blueprint.get("/")
@@ -93,5 +108,9 @@ def _casino(tenant: Tenant) -> str | tuple[str, int]:
         attempts=sandbox.courier.attempts(tenant.slug)[:200],
         webhook_url=sandbox.courier.url,
         lucky=sandbox.world.lucky,
+        faults=asdict(sandbox.courier.faults),
+        fault_labels=_FAULTS,
+        fault_limits=LIMITS,
+        fault_choices=CHOICES,
         key=key if is_operator else None,
     )

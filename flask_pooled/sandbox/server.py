@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import secrets
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,14 +17,16 @@ from urllib.parse import urlencode
 from flask import Flask
 from werkzeug.serving import BaseWSGIServer
 from werkzeug.serving import make_server
-from werkzeug.serving import WSGIRequestHandler
 
 from .app import create_sandbox
 from .errors import SandboxError
+from .faults import Faults
+from .listening import listen
+from .listening import QuietHandler
 from .records import Draw
 from .state import sandbox_of
+from .storm import storm
 from .webhooks import Attempt
-from .webhooks import is_loopback
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -37,20 +37,6 @@ _log = logging.getLogger(__name__)
 _TICK = 0.25
 
 _UNSET: Any = object()
-
-
-class _QuietHandler(WSGIRequestHandler):
-    """Logs paths without their query: that is where the token is. And only for those who ask for debug output."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        path = getattr(self, "path", "-").partition("?")[0]
-        _log.debug("%s %a %s", getattr(self, "command", "-"), path, code)
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        """Drop the server's other lines: a malformed request line is quoted in them, token and all."""
-
-    def version_string(self) -> str:
-        return "sandbox"
 
 
 class RunningSandbox:
@@ -67,10 +53,10 @@ class RunningSandbox:
         self._sandbox = sandbox_of(app)
         self._stopping = threading.Event()
         self._casinos: list[tuple[BaseWSGIServer, threading.Thread]] = []
-        listener = _listen(host, port)
+        listener = listen(host, port)
         with listener:
             self._server = make_server(
-                host, port, app, threaded=True, request_handler=_QuietHandler, fd=listener.fileno()
+                host, port, app, threaded=True, request_handler=QuietHandler, fd=listener.fileno()
             )
         shown = f"[{host}]" if ":" in host else host
         #: The address of the sandbox: the casino's ``POOLED_APP_URL``.
@@ -121,6 +107,7 @@ class RunningSandbox:
             "POOLED_TENANT_ID": tenant.tenant_id,
             "POOLED_JWT_SECRET": tenant.secrets[0],
             "POOLED_WEBHOOK_SECRET": self._sandbox.courier.secret,
+            "POOLED_WEBHOOK_SECRET_FALLBACKS": self._sandbox.courier.old_secret,
         }
 
     @property
@@ -138,7 +125,7 @@ class RunningSandbox:
         :param path: where it takes webhooks.
         :returns: its address.
         """
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_QuietHandler)
+        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=QuietHandler)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         self._casinos.append((server, thread))
@@ -204,6 +191,34 @@ class RunningSandbox:
         """End the open pool of a size unfilled: its players are refunded."""
         slug = tenant or self.tenant
         self._sandbox.world.expire(slug, self._pool_id(slug, size), self._sandbox.clock())
+
+    def storm(
+        self,
+        refunds: int = 1000,
+        *,
+        player: str | None = None,
+        entries: bool = True,
+        tenant: str | None = None,
+    ) -> None:
+        """Sell one player so many tickets of one pool, and let it expire.
+
+        :param player: its ``sub``; by default the first who opened the game.
+        :param entries: False: no ``pool.entry`` is sent, as if those had been lost.
+        """
+        box = self._sandbox
+        slug = tenant or self.tenant
+        storm(
+            box.world, box.courier, slug, box.clock(), refunds=refunds, sub=player, entries=entries
+        )
+
+    @property
+    def faults(self) -> Faults:
+        """What is done to events that are sent from now on. May be set at any time."""
+        return self._sandbox.courier.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._sandbox.courier.faults = faults
 
     def deliveries(self, tenant: str | None = None) -> list[Attempt]:
         """The delivery log, newest first."""
@@ -274,27 +289,3 @@ def serve(
                 time.sleep(3600)
     except KeyboardInterrupt:
         return
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket of our own: the server's way to report a taken port is to exit the process."""
-    if not is_loopback(host):
-        raise SandboxError(
-            "host: the sandbox serves this machine only: use 127.0.0.1, localhost or ::1"
-        )
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError as problem:
-        listener.close()
-        if problem.errno == errno.EADDRINUSE:
-            raise SandboxError(
-                f"port {port} is taken: choose another one, or 0 for a free one"
-            ) from None
-        raise SandboxError(f"port {port} cannot be opened: {problem.strerror}") from None
-    except OverflowError:
-        listener.close()
-        raise SandboxError("port: use a number from 0 to 65535") from None
-    return listener

@@ -1,35 +1,38 @@
-"""The sender of webhooks: signed over the exact bytes sent, 10 s at most, every attempt logged, no retry.
+"""The sender of webhooks: every attempt logged, no retry, and the faults that are switched on.
 
 One thread per sender works through a queue, so that no player waits and the order of events is kept.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import heapq
 import http.client
-import ipaddress
 import itertools
-import queue
-import socket
+import random
+import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import replace
 
+from .addresses import check_webhook_url
 from .errors import SandboxError
+from .faults import Faults
+from .faults import NONE
+from .wire import LIMIT
+from .wire import post
+from .wire import sign
 
-#: Seconds (guide, Webhooks: "respond with HTTP 200 within 10 seconds").
-LIMIT = 10.0
-
-#: Bytes of an answer that are read, and characters that are kept.
-_READ = 65536
+#: Characters of an answer that are kept.
 _EXCERPT = 2000
 
 #: Attempts kept in the log.
-_KEEP = 1000
+_KEEP = 5000
+
+#: Seconds that an event waits for others which it can be reordered with.
+_GATHER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ class Attempt:
     :param status: the HTTP status, ``None`` when there was no answer.
     :param error: why there was none.
     :param duration_ms: from connecting to the whole answer.
+    :param request_body: what was signed.
     :param resend_of: the delivery whose bytes these are again.
+    :param faults: what was done to it, as in ``secret wrong``.
     """
 
     delivery: int
@@ -55,6 +60,7 @@ class Attempt:
     request_body: bytes
     response_excerpt: str
     resend_of: int | None
+    faults: tuple[str, ...] = ()
 
     @property
     def is_ok(self) -> bool:
@@ -69,43 +75,7 @@ class _Parcel:
     event: str
     body: bytes
     resend_of: int | None
-
-
-def sign(body: bytes, secret: str) -> str:
-    """The value of ``X-Pooled-Signature``: hex HMAC-SHA256 over the body (guide, Signature Verification)."""
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def check_webhook_url(url: str, *, allow_remote: bool) -> str:
-    """The address, if webhooks may go there.
-
-    :param allow_remote: accept hosts other than this machine.
-    :raises SandboxError: it is no plain http(s) address, or it is elsewhere.
-    """
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if parts.scheme not in {"http", "https"} or not host or parts.username is not None:
-        raise SandboxError(
-            "the webhook address must look like http://127.0.0.1:5000/pooled/webhook"
-        )
-    if not allow_remote and not is_loopback(host):
-        raise SandboxError(
-            "the webhook address is not on this machine: use 127.0.0.1 or localhost, or allow remote webhooks"
-        )
-    return url
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    faults: Faults
 
 
 class Courier:
@@ -113,6 +83,8 @@ class Courier:
 
     :param url: where to; ``None`` logs every event as not sent.
     :param limit: seconds for one attempt as a whole.
+    :param old_secret: what was signed with before a rotation; by default made up.
+    :param rng: decides what is random about faults.
     """
 
     def __init__(
@@ -123,13 +95,23 @@ class Courier:
         allow_remote: bool = False,
         limit: float = LIMIT,
         clock: Callable[[], float] = time.time,
+        old_secret: str | None = None,
+        rng: random.Random | None = None,
     ) -> None:
-        self._secret = secret
+        self._rng = rng or random.Random()  # noqa: S311 - for the order of events, and a secret that nobody holds
+        self._secrets = {
+            "current": secret,
+            "old": old_secret or secrets.token_hex(32),
+            "wrong": self._rng.randbytes(32).hex(),
+        }
         self._allow_remote = allow_remote
         self._limit = limit
         self._clock = clock
         self._numbers = itertools.count(1)
-        self._queue: queue.SimpleQueue[_Parcel | None] = queue.SimpleQueue()
+        #: When each is due, by the monotonic clock; those of one moment in their order.
+        self._queue: list[tuple[float, int, _Parcel]] = []
+        #: What is done to events that are sent from now on.
+        self.faults = NONE
         self._log: deque[Attempt] = deque(maxlen=_KEEP)
         self._changed = threading.Condition()
         self._waiting = 0
@@ -141,7 +123,12 @@ class Courier:
     @property
     def secret(self) -> str:
         """What webhooks are signed with."""
-        return self._secret
+        return self._secrets["current"]
+
+    @property
+    def old_secret(self) -> str:
+        """What the fault ``secret: old`` signs with."""
+        return self._secrets["old"]
 
     @property
     def url(self) -> str | None:
@@ -155,11 +142,17 @@ class Courier:
         self._url = url
 
     def send(self, tenant: str, event: str, body: bytes) -> int:
-        """Queue a webhook and return at once with its delivery number."""
-        return self._enqueue(tenant, event, body, None)
+        """Queue a webhook, with all that the faults make of it, and return at once with its delivery number."""
+        with self._changed:
+            faults = self.faults
+            parcel = _Parcel(next(self._numbers), tenant, event, body, None, faults)
+            self._enqueue(parcel, faults.delay)
+            for _ in range(faults.duplicates):
+                self._enqueue(self._again(parcel), faults.delay)
+            return parcel.delivery
 
     def resend(self, delivery: int) -> int:
-        """Queue the identical bytes of a logged delivery again.
+        """Queue the identical bytes of a logged delivery again, and do nothing else to them.
 
         :raises SandboxError: the log does not hold that delivery (any more).
         """
@@ -168,7 +161,11 @@ class Courier:
             raise SandboxError(
                 "the log does not hold that delivery: look up its number under deliveries"
             )
-        return self._enqueue(attempt.tenant, attempt.event, attempt.request_body, delivery)
+        with self._changed:
+            number = next(self._numbers)
+            body = attempt.request_body
+            self._enqueue(_Parcel(number, attempt.tenant, attempt.event, body, delivery, NONE), 0)
+        return number
 
     def attempts(self, tenant: str | None = None) -> list[Attempt]:
         """The log, newest first."""
@@ -188,33 +185,94 @@ class Courier:
         with self._changed:
             self._is_closed = True
             thread = self._thread
-        self._queue.put(None)
+            self._changed.notify_all()
         if thread is not None:
             # Longer would let a receiver that hangs hold up the end of the program.
             thread.join(timeout=1)
 
-    def _enqueue(self, tenant: str, event: str, body: bytes, resend_of: int | None) -> int:
-        with self._changed:
-            parcel = _Parcel(next(self._numbers), tenant, event, body, resend_of)
-            self._waiting += 1
-            self._queue.put(parcel)
-            if self._thread is None and not self._is_closed:
-                self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
-                self._thread.start()
-            return parcel.delivery
+    def _enqueue(self, parcel: _Parcel, delay: float) -> None:
+        """Put it into the queue; the lock is held."""
+        self._waiting += 1
+        heapq.heappush(self._queue, (time.monotonic() + delay, parcel.delivery, parcel))
+        if self._thread is None and not self._is_closed:
+            self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
+            self._thread.start()
+        self._changed.notify_all()
+
+    def _again(self, parcel: _Parcel) -> _Parcel:
+        return replace(parcel, delivery=next(self._numbers), resend_of=parcel.delivery)
 
     def _work(self) -> None:
-        while (parcel := self._queue.get()) is not None and not self._is_closed:
-            attempt = self._attempt(parcel)
-            with self._changed:
-                self._log.append(attempt)
-                self._waiting -= 1
-                self._changed.notify_all()
+        while parcels := self._next():
+            for parcel in parcels:
+                if self._is_closed:
+                    return
+                self._deliver(parcel)
+
+    def _next(self) -> list[_Parcel]:
+        """What to send next, in which order; nothing at the end."""
+        with self._changed:
+            first = self._take(None)
+            parcels = [first] if first else []
+            if first is not None and first.faults.reorder > 1:
+                deadline = time.monotonic() + _GATHER
+                while len(parcels) < first.faults.reorder and (more := self._take(deadline)):
+                    parcels.append(more)
+                in_order = list(parcels)
+                while len(parcels) > 1 and any(
+                    a is b for a, b in zip(parcels, in_order, strict=True)
+                ):
+                    self._rng.shuffle(parcels)
+            return parcels
+
+    def _take(self, deadline: float | None) -> _Parcel | None:
+        """The next parcel that is due, once one is; ``None`` after the deadline or at the end."""
+        while not self._is_closed:
+            now = time.monotonic()
+            if self._queue and self._queue[0][0] <= now:
+                return heapq.heappop(self._queue)[2]
+            if deadline is not None and now >= deadline:
+                return None
+            moments = [self._queue[0][0]] if self._queue else []
+            moments += [] if deadline is None else [deadline]
+            self._changed.wait(min(moments) - now if moments else None)
+        return None
+
+    def _deliver(self, parcel: _Parcel) -> None:
+        """Attempt it, several times at once if so told."""
+        faults = parcel.faults
+        together = threading.Barrier(1 + faults.concurrent)
+        attempts: list[Attempt] = []
+
+        def attempt(copy: _Parcel) -> None:
+            together.wait()
+            attempts.append(self._attempt(copy))
+
+        copies = [self._again(parcel) for _ in range(faults.concurrent)]
+        threads = [threading.Thread(target=attempt, args=(copy,), daemon=True) for copy in copies]
+        for thread in threads:
+            thread.start()
+        attempt(parcel)
+        for thread in threads:
+            thread.join()
+        with self._changed:
+            self._log.extend(sorted(attempts, key=lambda each: each.delivery))
+            if faults.resend_after and any(each.is_ok for each in attempts):
+                self._enqueue(replace(self._again(parcel), faults=NONE), faults.resend_after)
+            self._waiting -= 1
+            self._changed.notify_all()
 
     def _attempt(self, parcel: _Parcel) -> Attempt:
-        signature = sign(parcel.body, self._secret)
+        faults = parcel.faults
+        signature = sign(parcel.body, self._secrets[faults.secret])
         at, began = self._clock(), time.monotonic()
-        status, error, answer = self._post(parcel.body, signature)
+        status: int | None = None
+        error: str | None = "not sent: no webhook address is set"
+        answer = b""
+        if self._url is not None:
+            status, error, answer = post(
+                self._url, faults.spoil(parcel.body), signature, self._limit
+            )
         return Attempt(
             delivery=parcel.delivery,
             tenant=parcel.tenant,
@@ -227,52 +285,5 @@ class Courier:
             request_body=parcel.body,
             response_excerpt=answer.decode("utf-8", "replace")[:_EXCERPT],
             resend_of=parcel.resend_of,
+            faults=faults.switched_on,
         )
-
-    def _post(self, body: bytes, signature: str) -> tuple[int | None, str | None, bytes]:
-        url = self._url
-        if url is None:
-            return None, "not sent: no webhook address is set", b""
-        parts = urlsplit(url)
-        kind = (
-            http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        )
-        connection = kind(str(parts.hostname), parts.port, timeout=self._limit)
-        # The socket's own timeout starts anew with every byte; this one ends a dripping answer too.
-        overdue = threading.Event()
-        guard = threading.Timer(self._limit, _hang_up, (connection, overdue))
-        guard.daemon = True
-        guard.start()
-        try:
-            connection.request(
-                "POST",
-                (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-                body,
-                {
-                    "Content-Type": "application/json",
-                    "User-Agent": "Pooled-Webhook/1.0 (sandbox)",
-                    "X-Pooled-Signature": signature,
-                },
-            )
-            response = connection.getresponse()
-            answer = response.read(_READ)
-            if overdue.is_set():
-                raise TimeoutError
-        except (OSError, ValueError, http.client.HTTPException) as problem:
-            if overdue.is_set() or isinstance(problem, TimeoutError):
-                return None, f"timeout: no complete answer within {self._limit:g} s", b""
-            return None, f"{type(problem).__name__}: {problem}", b""
-        else:
-            return response.status, None, answer
-        finally:
-            guard.cancel()
-            connection.close()
-
-
-def _hang_up(connection: http.client.HTTPConnection, overdue: threading.Event) -> None:
-    overdue.set()
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
