@@ -32,6 +32,7 @@ from sqlalchemy import text
 from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled import sign_body
+from flask_pooled.cli import pooled
 from flask_pooled.inbox.database import _ALIVE
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.state import state_of
@@ -235,7 +236,10 @@ def test_a_dead_event_is_tried_again_as_documented(make_casino: Callable[..., Ca
     assert casino.states() == ["dead"]
     pool_win.disconnect(fails, casino.app)
     casino.connect()
-    casino.sql(PAGE.captioned()["retry the dead"].strip().rstrip(";"))
+    words = shlex.split(PAGE.captioned()["retry the dead"])
+    assert words[:4] == ["flask", "--app", "casino", "pooled"]
+    result = casino.app.test_cli_runner().invoke(pooled, [*words[4:], "--who", "dana", "--yes"])
+    assert result.exit_code == 0, result.output
     assert casino.drain() == 1
     assert casino.balance() == 100_000
 
