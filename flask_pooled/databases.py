@@ -66,6 +66,8 @@ class Home:
     #: The database whose transaction wallet code joins, and how it joins; ``None`` for the embedded inbox.
     wallet: Database | None = None
     join: Join | None = None
+    #: Whether the inbox makes its tables by itself.
+    makes_tables: bool = True
     #: The embedded inbox's claim.
     lock: ClaimLock | None = None
     #: Whether the database is on the other side of a connection, and may never answer.
@@ -158,6 +160,7 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         recorder=Database(lambda: our_engine(PATIENCE, read_committed=True), owned=True),
         wallet=wallet,
         join=join_db(app, db),
+        makes_tables=False,
         may_hang=lambda: _is_remote(wallet.engine.url),
         check=check,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 from typing import TypeVar
 
@@ -38,11 +37,13 @@ from .inbox.listing import Listing
 from .inbox.processing import Processor
 from .inbox.prune import Pruner
 from .inbox.store import Store
+from .inbox.structure import Structure
 from .player import Player
 from .settings import Settings
 from .startup import Startup
 from .state import State
 from .state import state_of
+from .stats import read_stats
 from .streaming import expect_frames
 from .unsigned import Unsigned
 from .webhook import METHODS
@@ -115,6 +116,7 @@ class Pooled:
             settings=settings,
             inbox=inbox,
             workers=workers,
+            structure=Structure(home.database, home.tables, ours=home.makes_tables),
             dispatcher=dispatcher,
             unsigned=Unsigned(),
             find_loader=lambda: self._loader,
@@ -202,23 +204,11 @@ class Pooled:
         return _current_state().inbox.run(limit)
 
     def stats(self) -> dict[str, Any]:
-        """How the inbox stands: events by state, age of the oldest pending one in seconds, requests refused, what
-        waits in the spool, and the workers that were seen lately, each with its age in seconds.
+        """How the inbox stands: events by state, age of the oldest pending one in seconds, deliveries received in the
+        last minute, hour and day, requests refused by this process, what waits in the spool, and the workers that were
+        seen lately, each with its age in seconds.
         """
-        state = _current_state()
-        oldest = state.inbox.store.oldest_pending()
-        spool = state.inbox.intake.spool
-        return {
-            "tenant": state.settings.tenant,
-            "dispatch": state.settings.dispatch,
-            "states": state.inbox.store.count_states(),
-            "oldest_pending_seconds": (
-                None if oldest is None else max(state.inbox.clock() - oldest / 1000, 0.0)
-            ),
-            "unsigned_refused": state.unsigned.count,
-            "spool": None if spool is None else asdict(spool.facts()),
-            "workers": [asdict(worker) for worker in state.workers.seen()],
-        }
+        return read_stats(_current_state())
 
 
 def _current_state() -> State:

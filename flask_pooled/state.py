@@ -14,6 +14,7 @@ from .embed import PlayerLoader
 from .errors import ConfigError
 from .inbox.heartbeat import Workers
 from .inbox.inbox import Inbox
+from .inbox.structure import Structure
 from .settings import Settings
 from .unsigned import Unsigned
 
@@ -25,6 +26,7 @@ class State:
     settings: Settings
     inbox: Inbox
     workers: Workers
+    structure: Structure
     dispatcher: Dispatcher
     unsigned: Unsigned
     #: The player loader may be given before or after ``init_app``, so it is looked up when needed.

@@ -24,6 +24,7 @@ from flask import Flask
 from flask_pooled import mint_token
 from flask_pooled import Player
 from flask_pooled import pool_win
+from flask_pooled import Pooled
 from flask_pooled import sign_body
 from flask_pooled.cli import pooled
 
@@ -35,6 +36,9 @@ _CHANGES = [
     (r"\d{10} \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)", "EXP"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d", "MINUTE"),
     (r"MINUTE:\d\d\.\d{3} UTC", "MOMENT"),
+    (r"[\d,]+ MiB free, \S+", "DISK"),
+    (r"Worker    \S+, seen \d+ s ago", "WORKER"),
+    (r"sqlite:///\S+", "ADDRESS"),
     (r"(?<=Key         pool.win:)\S+", "KEY"),
     (r'(?<=\{"event": "pool.win", ).*', "...}"),
 ]
@@ -116,7 +120,7 @@ def test_verify(casino: Casino, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def night(make_casino: Callable[..., Casino]) -> Casino:
     """The casino of the examples: three wins that failed, one above the limit, a contradiction, surplus refunds."""
-    casino = make_casino(POOLED_HOLD_OVER=5000, POOLED_MAX_ATTEMPTS=1)
+    casino = make_casino(POOLED_HOLD_OVER=5000, POOLED_MAX_ATTEMPTS=1, POOLED_DISPATCH="worker")
     casino.connect()
     broken = [True]
 
@@ -136,6 +140,21 @@ def night(make_casino: Callable[..., Casino]) -> Casino:
     )
     casino.drain()
     return casino
+
+
+def test_stats(night: Casino) -> None:
+    night.state.workers.note("casino-1:4711:worker-3f9c2a", "worker")
+    [(arguments, output)] = _examples("stats")
+    result = _run(night, arguments)
+    assert (result.exit_code, _plain(result.output)) == (0, _plain(output))
+
+
+def test_init_db(make_app: Callable[..., Flask]) -> None:
+    app = make_app()
+    Pooled(app)
+    [(arguments, output)] = _examples("init-db")
+    result = app.test_cli_runner().invoke(pooled, arguments)
+    assert (result.exit_code, _plain(result.output)) == (0, _plain(output))
 
 
 def test_events(night: Casino) -> None:

@@ -166,6 +166,7 @@ def test_stats(casino: Casino) -> None:
             "tenant": "royal-casino",
             "dispatch": "thread",
             "states": {"pending": 1, "duplicate": 1, "held": 1},
+            "received": {"minute": 3, "hour": 3, "day": 3},
             "unsigned_refused": 1,
             "workers": [],
         }

@@ -26,6 +26,7 @@ LAYERS: list[set[str]] = [
         "session",
         "startup",
         "state",
+        "stats",
         "streaming",
         "talisman",
         "unsigned",

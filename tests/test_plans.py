@@ -201,3 +201,14 @@ def test_counting_reads_no_row(casino: Casino) -> None:
         plan = str(connection.exec_driver_sql(explain + statement[0], statement[1]).all())
     assert "ix_pooled_event_open" in plan
     assert plan.count("COVERING INDEX") == 2 or plan.count("Index Only Scan") == 2
+
+
+def test_counting_what_came_reads_no_row(casino: Casino) -> None:
+    with _statements() as asked:
+        assert casino.state.inbox.store.count_received(100_000_000_000) > 0
+    [statement] = asked
+    with casino.state.inbox.decisions._database.read() as connection:
+        explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
+        plan = str(connection.exec_driver_sql(explain + statement[0], statement[1]).all())
+    assert "uq_pooled_event_receipt" in plan
+    assert "COVERING INDEX" in plan or "Index Only Scan" in plan

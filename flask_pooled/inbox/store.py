@@ -15,6 +15,7 @@ from .database import Database
 from .database import is_victim
 from .delivery import Delivery
 from .delivery import Recorded
+from .identity import receipts_since
 from .plans import aside
 from .plans import SAYING_NOT_DONE
 from .recording import OvertakenError
@@ -79,6 +80,25 @@ class Store:
             states = {state: int(count) for state, count in connection.execute(counts)}
         done = states.pop("all") - sum(states.values())
         return {**states, "done": done} if done else states
+
+    def count_received(self, since: int) -> int:
+        """How many deliveries were kept since then.
+
+        :param since: milliseconds since the epoch.
+        """
+        events = self._tables.event
+        with self._database.read() as connection:
+            # From the index of the receipts alone.
+            return int(
+                connection.execute(
+                    select(func.count())
+                    .select_from(events)
+                    .where(
+                        events.c.tenant == self._settings.tenant,
+                        events.c.receipt >= receipts_since(since),
+                    )
+                ).scalar_one()
+            )
 
     def oldest_pending(self) -> int | None:
         """When the oldest event that is not done arrived, milliseconds since the epoch."""
