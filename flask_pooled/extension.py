@@ -31,6 +31,7 @@ from .inbox.decisions import Decisions
 from .inbox.delivery import Recorded
 from .inbox.heartbeat import Heartbeat
 from .inbox.heartbeat import Workers
+from .inbox.importing import Importer
 from .inbox.inbox import Inbox
 from .inbox.intake import Intake
 from .inbox.listing import Listing
@@ -108,6 +109,7 @@ class Pooled:
             ),
             Pruner(home.database, home.tables, settings),
             Listing(home.database, home.tables, settings),
+            Importer(home.database, home.tables, settings, store),
             tell_held=lambda recorded: _tell_held(handoff, recorded),
         )
         workers = Workers(home.database, home.tables, settings.tenant)

@@ -6,13 +6,16 @@ So that a command which needs nothing of the app, like the sandbox, runs where t
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
 #: Command name -> module in this package. The module holds the command under the same name, hyphens as underscores.
+#: A keyword of Python has one at its end.
 _COMMANDS = {
     "discard": "decide",
     "events": "events",
+    "import": "import_events",
     "init-db": "init_db",
     "prune": "prune",
     "release": "decide",
@@ -39,7 +42,8 @@ class LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
         module = import_module(f"{__name__}.{_COMMANDS[cmd_name]}")
-        command = getattr(module, cmd_name.replace("-", "_"))
+        attribute = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name.replace("-", "_")
+        command = getattr(module, attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module.__name__} holds no click command named {cmd_name}")
         return command

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +20,9 @@ from flask_pooled.cli.app import progress_bar
 from flask_pooled.cli.options import EVENT_ID
 from flask_pooled.cli.options import filter_options
 from flask_pooled.cli.options import json_option
-from flask_pooled.cli.options import text_value
+from flask_pooled.cli.options import who_option
+from flask_pooled.cli.options import why_option
+from flask_pooled.cli.options import yes_option
 from flask_pooled.cli.terminal import dollars
 from flask_pooled.cli.terminal import safe
 from flask_pooled.inbox.bulk import choose
@@ -41,21 +42,6 @@ _NOT_DONE = 1
 _DONE_WORDS = {"retry": "retried", "release": "released", "discard": "discarded"}
 
 
-def _name(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise click.BadParameter("it is no name")
-    return text
-
-
-def _system_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        raise click.UsageError(
-            "the system does not say who you are: give --who, or set POOLED_OPERATOR"
-        ) from None
-
-
 def _decision(action: str, *, why_required: bool = False) -> Callable[[_Command], _Command]:
     """The arguments and options of a decision."""
 
@@ -63,24 +49,9 @@ def _decision(action: str, *, why_required: bool = False) -> Callable[[_Command]
         for add in (
             with_appcontext,
             json_option,
-            click.option("-y", "--yes", is_flag=True, help="Do not ask."),
-            click.option(
-                "--why",
-                "--reason",
-                "why",
-                type=text_value,
-                required=why_required,
-                metavar="TEXT",
-                help="The reason, for the audit trail.",
-            ),
-            click.option(
-                "--who",
-                type=_name,
-                default=_system_user,
-                envvar="POOLED_OPERATOR",
-                metavar="NAME",
-                help="Who decides, for the audit trail. Default: the system's user. [env: POOLED_OPERATOR]",
-            ),
+            yes_option,
+            why_option(required=why_required),
+            who_option,
             filter_options,
             click.option(
                 "--state", type=click.Choice(STATES[action]), help="Only what is in this state."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 import time
 from collections.abc import Callable
@@ -84,3 +85,48 @@ def filter_options(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def yes_option(command: _Command) -> _Command:
+    """Add ``--yes``."""
+    return click.option("-y", "--yes", is_flag=True, help="Do not ask.")(command)
+
+
+def why_option(*, required: bool = False) -> Callable[[_Command], _Command]:
+    """Add ``--why``."""
+    return click.option(
+        "--why",
+        "--reason",
+        "why",
+        type=text_value,
+        required=required,
+        metavar="TEXT",
+        help="The reason, for the audit trail.",
+    )
+
+
+def who_option(command: _Command) -> _Command:
+    """Add ``--who``."""
+    return click.option(
+        "--who",
+        type=_name,
+        default=_system_user,
+        envvar="POOLED_OPERATOR",
+        metavar="NAME",
+        help="Who decides, for the audit trail. Default: the system's user. [env: POOLED_OPERATOR]",
+    )(command)
+
+
+def _name(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise click.BadParameter("it is no name")
+    return text
+
+
+def _system_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        raise click.UsageError(
+            "the system does not say who you are: give --who, or set POOLED_OPERATOR"
+        ) from None

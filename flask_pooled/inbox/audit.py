@@ -10,6 +10,9 @@ from sqlalchemy.engine import Row
 
 from .tables import Tables
 
+#: Longest name of a person that is kept, characters.
+LONGEST_NAME = 255
+
 
 def write_audit(
     connection: Connection,
@@ -28,15 +31,23 @@ def write_audit(
     :param at: milliseconds since the epoch.
     :param actor: the person who did it; ``None``: the inbox by itself.
     """
-    connection.execute(
-        insert(tables.audit).values(
-            tenant=row.tenant,
-            event_id=row.id,
-            at=at,
-            actor=actor,
-            action=action,
-            from_state=row.state,
-            to_state=to_state,
-            reason=reason,
-        )
+    write_line(
+        connection,
+        tables,
+        tenant=row.tenant,
+        event_id=row.id,
+        at=at,
+        action=action,
+        from_state=row.state,
+        to_state=to_state,
+        reason=reason,
+        actor=actor,
     )
+
+
+def write_line(connection: Connection, tables: Tables, **values: str | int | None) -> None:
+    """Add a line to the trail of an event that has only just come in.
+
+    :param values: all columns of the table of the trail but the line's own number.
+    """
+    connection.execute(insert(tables.audit).values(**values))

@@ -25,6 +25,11 @@ def new_receipt(at: int) -> str:
     return f"{at:012x}{secrets.token_hex(10)}"
 
 
+def reparsed_receipt(receipt: str) -> str:
+    """The name under which a rejected delivery is recorded as an event: the same each time, and of the same time."""
+    return receipt[:12] + hashlib.sha256(f"reparsed {receipt}".encode()).hexdigest()[:20]
+
+
 def receipts_since(at: int) -> str:
     """The receipts of that moment and after are not below this text.
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .decisions import Decisions
 from .delivery import Recorded
 from .holds import EXPLANATIONS
+from .importing import Imported
+from .importing import Importer
 from .intake import Intake
 from .listing import Listing
 from .processing import Processor
@@ -32,6 +35,7 @@ class Inbox:
     pruner: Pruner
     #: What operators and the console see.
     listing: Listing
+    importer: Importer
     #: Tells the observers of a held event.
     tell_held: Callable[[Recorded], None]
     #: Seconds since the epoch.
@@ -61,13 +65,27 @@ class Inbox:
         """
 
         def tell(recorded: Recorded) -> None:
-            for each in (recorded, *recorded.promoted):
-                _log(each)
-                if each.state == "held" and each.new:
-                    self.tell_held(each)
+            for each in self._tell(recorded):
                 drained(each)
 
         return self.intake.drain(tell)
+
+    def import_bodies(
+        self,
+        bodies: Sequence[bytes],
+        *,
+        who: str,
+        why: str | None = None,
+        progress: Callable[[float], object] = lambda part: None,
+    ) -> Imported:
+        """Record bodies that Pooled has sent, by its log, see :meth:`Importer.import_bodies`."""
+        return self.importer.import_bodies(
+            bodies, who=who, why=why, tell=self._tell, progress=progress
+        )
+
+    def reparse(self, *, who: str, why: str | None = None) -> Imported:
+        """Make events of rejected bodies that this version can read, see :meth:`Importer.reparse`."""
+        return self.importer.reparse(who=who, why=why, tell=self._tell)
 
     def prune(
         self,
@@ -83,6 +101,15 @@ class Inbox:
         """Let go of the inbox's own connections."""
         self.store.close()
         self.processor.close()
+
+    def _tell(self, recorded: Recorded) -> list[Recorded]:
+        """Log a delivery that came by another way than a webhook, with what it made room for, and tell observers."""
+        told = [recorded, *recorded.promoted]
+        for each in told:
+            _log(each)
+            if each.state == "held" and each.new:
+                self.tell_held(each)
+        return told
 
 
 def _log(recorded: Recorded) -> None:

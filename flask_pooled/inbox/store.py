@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 
 from sqlalchemy import func
 from sqlalchemy import literal
 from sqlalchemy import select
 from sqlalchemy import union_all
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..settings import Settings
+from .database import begin_writing
 from .database import Database
 from .database import is_victim
 from .delivery import Delivery
@@ -21,6 +24,8 @@ from .plans import SAYING_NOT_DONE
 from .recording import OvertakenError
 from .recording import Recording
 from .tables import Tables
+
+Note = Callable[[Connection, Delivery, Recorded], None]
 
 #: How often a transaction that lost against another is done. PostgreSQL sees a deadlock after a second.
 _TRIES = 3
@@ -37,24 +42,45 @@ class Store:
     def record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """Write the deliveries in one transaction, committed when this returns.
 
+        :raises sqlalchemy.exc.SQLAlchemyError: nothing was written.
+        """
+        return self.record_noting(deliveries, lambda *recorded: None)
+
+    def record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
+        """As :meth:`record`, and write more in the same transaction.
+
+        :param note: writes what is to be said about each, before the next one is recorded.
         A deadlock with another batch leaves nothing behind and is answered by doing it again.
 
         :raises sqlalchemy.exc.SQLAlchemyError: nothing was written.
         """
         for _ in range(_TRIES - 1):
             try:
-                return self._record(deliveries)
+                return self._record(deliveries, note)
             except OvertakenError:
                 continue
             except DBAPIError as error:
                 if not is_victim(error):
                     raise
-        return self._record(deliveries)
+        return self._record(deliveries, note)
 
-    def _record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
+    def foresee(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
+        """What :meth:`record` would make of the deliveries now. They are recorded, and taken back."""
+        with self._database.engine.connect() as connection:
+            begin_writing(connection)
+            recording = Recording(connection, self._tables, self._settings, deliveries)
+            recorded = [recording.record(delivery) for delivery in deliveries]
+            connection.rollback()
+            return recorded
+
+    def _record(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:
             recording = Recording(connection, self._tables, self._settings, deliveries)
-            return [recording.record(delivery) for delivery in deliveries]
+            recorded = []
+            for delivery in deliveries:
+                recorded.append(recording.record(delivery))
+                note(connection, delivery, recorded[-1])
+            return recorded
 
     def make_room(self) -> None:
         """See :meth:`Database.make_room`."""
