@@ -19,6 +19,7 @@ from pruning import prune
 from pruning import pruner_of
 from sqlalchemy.engine import Connection
 
+from flask_pooled import InboxError
 from flask_pooled import pool_event
 from flask_pooled import pool_win
 from flask_pooled.inbox import prune as prune_module
@@ -95,6 +96,26 @@ def test_contradiction_is_known_while_its_original_still_stands(casino: Casino) 
     assert prune(casino).states == {"done": 1}
     casino.post_all(win(winner_id="other"), win(winner_id="third"))
     assert casino.states() == ["pending", "duplicate", "held"]
+
+
+def test_contradiction_whose_twin_was_paid_and_pruned_cannot_be_released(casino: Casino) -> None:
+    casino.post_all(win(), win(winner_id="other"), win(winner_id="other"))
+    first, paid, twin = casino.rows("id")
+    casino.state.inbox.decisions.release(paid, who="dana")
+    casino.drain()
+    # As if both had come in at one moment, when neither was known.
+    casino.sql(
+        "UPDATE pooled_event SET state = 'held', reason = 'conflict', original_id = :first,"
+        " body = (SELECT body FROM pooled_event WHERE id = :paid) WHERE id = :twin",
+        first=first,
+        paid=paid,
+        twin=twin,
+    )
+    assert prune(casino).states == {"done": 2}
+    with pytest.raises(InboxError, match="settled long ago and pruned: discard it"):
+        casino.state.inbox.decisions.release(twin, who="dana")
+    assert casino.drain() == 0
+    casino.state.inbox.decisions.discard(twin, who="dana", why="paid already")
 
 
 def test_discarded_win_is_never_paid(casino: Casino) -> None:
