@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from flask_pooled import ConfigError
 from flask_pooled import event_held
@@ -223,3 +225,23 @@ def test_autocommit_engine_is_refused(
 
     with pytest.raises(ConfigError, match=r"(?i)autocommit"):
         start()
+
+
+def test_error_that_a_receiver_goes_on_after_is_no_bypass(
+    make_casino: Callable[..., Casino], backend: str
+) -> None:
+    casino = make_casino()
+
+    @pool_win.connect_via(casino.app)
+    def careless(app: Flask, event: Any, session: Any, **extra: Any) -> None:
+        casino.credit(session, event)
+        with suppress(DBAPIError):
+            session.execute(text("SELECT * FROM nowhere"))
+        # PostgreSQL does nothing more in a transaction in which something has failed, and says so here.
+        session.commit()
+
+    casino.post_all(win())
+    casino.drain()
+    expected = {"sqlite": "done", "postgresql": "pending"}[backend]
+    assert casino.rows("state", "reason", "attempts") == [(expected, None, 1)]
+    assert len(casino.movements()) == (backend == "sqlite")

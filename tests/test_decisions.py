@@ -213,11 +213,12 @@ def test_retry_of_a_pending_event_is_at_once(casino: Casino) -> None:
 
 def test_what_cannot_be_decided_says_why(casino: Casino) -> None:
     casino.post_all(win(), win())
+    casino.post(b"no event")
     casino.drain()
-    done, duplicate = casino.rows("id")
+    done, duplicate, rejected = casino.rows("id")
     decide = _decide(casino)
     for call in (decide.release, decide.discard, decide.retry):
-        for event_id in (done, duplicate):
+        for event_id in (done, duplicate, rejected):
             with pytest.raises(InboxError, match=f"event {event_id} is "):
                 call(event_id, who="dana", why="because")
         with pytest.raises(InboxError, match="no event 999999"):

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 from typing import Literal
@@ -84,6 +85,7 @@ class Watch:
         try:
             yield
         except BaseException as error:
+            self._leave_savepoints()
             mark = self._mark("ROLLBACK TO SAVEPOINT")
             if mark == "gone" and _has_rolled_back(error):
                 mark = "lost"
@@ -123,6 +125,14 @@ class Watch:
                 finally:
                     _watch.reset(token)
             self._bypassed = True
+
+    def _leave_savepoints(self) -> None:
+        """Let go of savepoints that could not be released: until then SQLAlchemy refuses every other statement."""
+        while (savepoint := self._connection.get_nested_transaction()) is not None:
+            with suppress(SQLAlchemyError):
+                savepoint.rollback()
+            if savepoint is self._connection.get_nested_transaction():
+                return
 
     def _mark(self, statement: str) -> Literal["there", "gone", "lost"]:
         """Whether the transaction still begins with our marker."""

@@ -196,8 +196,9 @@ class _Case:
         self._tenant = settings.tenant
         self.at = at
         self.new_state = row.state
-        # A repeat has no body of its own, and nothing that could be decided.
-        self.event: Event | None = None if row.body is None else event_of(row)
+        # A repeat has no body of its own, a rejected body is no event, and about neither can anything be decided.
+        readable = row.body is not None and row.state != "rejected"
+        self.event: Event | None = event_of(row) if readable else None
         self.credits = Credits(connection, tables, settings, at)
         self.books = Books(connection, tables, settings.tenant, self.credits, at)
         if isinstance(self.event, PoolEvent):
