@@ -14,6 +14,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_pooled.errors import ConfigError
+from flask_pooled.inbox.spool import SpoolError
 from flask_pooled.state import State
 from flask_pooled.state import state_of
 
@@ -45,9 +46,11 @@ def app_state(*, inbox: bool = True) -> State:
 
 @contextmanager
 def needs_database() -> Iterator[None]:
-    """End the command if the database fails in the block."""
+    """End the command if the database, or the spool, fails in the block."""
     try:
         yield
+    except SpoolError as error:
+        fail(str(error), OUTAGE)
     except SQLAlchemyError as error:
         # The text of the error may hold the address with its password.
         fail(f"the database could not be reached ({type(error).__name__})", OUTAGE)

@@ -94,8 +94,18 @@ class Inbox:
         dry_run: bool = False,
         progress: Callable[[float], object] = lambda part: None,
     ) -> Pruned:
-        """Forget what was settled long ago, see :meth:`Pruner.prune`."""
-        return self.pruner.prune(keep_days, dry_run=dry_run, progress=progress)
+        """Forget what was settled long ago, see :meth:`Pruner.prune`.
+
+        What waits in the spool may have its row already, by whose receipt alone it will be known.
+
+        :raises SpoolError: nobody can tell what waits in the spool.
+        """
+        return self.pruner.prune(
+            keep_days,
+            keep_since=self.intake.oldest_spooled(),
+            dry_run=dry_run,
+            progress=progress,
+        )
 
     def close(self) -> None:
         """Let go of the inbox's own connections."""

@@ -71,6 +71,10 @@ class Intake:
         """Whether anything was ever spooled here, and so may wait. Looks at no more than the file's name."""
         return self._spool is not None and self._spool.path.exists()
 
+    def oldest_spooled(self) -> int | None:
+        """See :meth:`Spool.oldest`; ``None`` as well if there is no spool."""
+        return None if self._spool is None else self._spool.oldest()
+
     def take(self, body: bytes) -> Recorded:
         """Make a verified body safe; it may be acknowledged when this returns.
 

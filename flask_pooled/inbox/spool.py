@@ -148,6 +148,25 @@ class Spool:
         with self._reading() as connection:
             return connection is None or connection.execute(_OLDEST).fetchone() is None
 
+    def oldest(self) -> int | None:
+        """When the oldest delivery arrived that is in here, waiting or set aside; milliseconds since the epoch.
+
+        :raises SpoolError: the file cannot be read.
+        """
+        try:
+            with self._reading() as connection:
+                if connection is None:
+                    return None
+                # Not the first in the file: a clock may have been set back since.
+                oldest: int | None = connection.execute(
+                    "SELECT min(received_at) FROM spool"
+                ).fetchone()[0]
+                return oldest
+        except sqlite3.Error as error:
+            raise SpoolError(
+                f"the spool {self.path} cannot be read ({error}): see to its disk and permissions"
+            ) from error
+
     def facts(self) -> SpoolFacts:
         """How it stands."""
         total, refused, oldest, size = 0, 0, None, 0
