@@ -27,6 +27,7 @@ from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled import sign_body
 from flask_pooled.cli import pooled
+from flask_pooled.doctor import examination
 
 PAGE = Page("cli.rst")
 
@@ -147,6 +148,21 @@ def test_stats(night: Casino) -> None:
     [(arguments, output)] = _examples("stats")
     result = _run(night, arguments)
     assert (result.exit_code, _plain(result.output)) == (0, _plain(output))
+
+
+def test_doctor(night: Casino, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in ("POOLED_JWT_SECRET", "POOLED_WEBHOOK_SECRET"):
+        monkeypatch.setenv(key, night.app.config[key])
+    [(arguments, output)] = _examples("doctor")
+    result = _run(night, arguments)
+    assert result.exit_code == 1
+    # The page leaves lines out, by "...", and keeps the order of the others.
+    said = iter(re.sub(r"in \d\.\d\d s", "in 0.02 s", result.output).splitlines())
+    for line in output.splitlines():
+        assert line == "..." or line in said, line
+    checks = re.findall(r"^   \* - (``.*)$", _sections()["doctor"], re.MULTILINE)
+    named = [name for head in checks for name in re.findall(r"``([^`]+)``", head)]
+    assert named == [*examination._CHECKS, "webhook", "page", "deployed webhook"]
 
 
 def test_init_db(make_app: Callable[..., Flask]) -> None:

@@ -17,6 +17,7 @@ LAYERS: list[set[str]] = [
         "caches",
         "cli",
         "databases",
+        "doctor",
         "embed",
         "frame_headers",
         "handoff",

@@ -14,6 +14,7 @@ import click
 #: A keyword of Python has one at its end.
 _COMMANDS = {
     "discard": "decide",
+    "doctor": "doctor",
     "events": "events",
     "import": "import_events",
     "init-db": "init_db",

@@ -1,0 +1,1 @@
+"""What ``flask pooled doctor`` looks at."""
