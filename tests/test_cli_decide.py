@@ -263,6 +263,15 @@ def test_progress_ends_with_the_last() -> None:
     assert (outcome.done, parts) == ([4, 2], [0.5, 1.0])
 
 
+def test_body_that_cannot_be_read_any_more_stops_no_other(casino: Casino) -> None:
+    first = casino.rows("id")[0]
+    casino.sql("UPDATE pooled_event SET body = :body WHERE id = :id", body=b"{", id=first)
+    result = _run(casino, "discard", "--state", "held", "--yes", *WHO)
+    assert (result.exit_code, result.stdout) == (1, "1 of 2 event(s) discarded.\n")
+    assert result.stderr.startswith("Not discarded: the body is not JSON")
+    assert casino.states() == ["held", "discarded"]
+
+
 def test_without_a_database(casino: Casino) -> None:
     casino.sql("ALTER TABLE pooled_event RENAME TO elsewhere")
     result = _run(casino, "release", "--state", "held", "--yes")

@@ -13,6 +13,7 @@ from dataclasses import replace
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InboxError
+from ..errors import PooledError
 from .listing import Filter
 from .listing import Listed
 from .listing import Listing
@@ -110,7 +111,8 @@ def decide_all(
     for number, event_id in enumerate(ids, start=1):
         try:
             decide(event_id)
-        except InboxError as error:
+        except PooledError as error:
+            # Also a body that this version cannot read.
             outcome.refused[event_id] = str(error)
         except SQLAlchemyError as error:
             # Its text may hold the address with its password.
