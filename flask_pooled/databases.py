@@ -131,7 +131,6 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     watch_commits()
 
     tables = define_tables(metadata)
-    checked: set[int] = set()
 
     def our_engine(wait: float = WAIT, *, read_committed: bool = False) -> Engine:
         engine = wallet.engine
@@ -142,11 +141,14 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
         if schemas is not None:
             # Rows written anywhere else than where they are worked on would wait for ever.
             ours["execution_options"] = {"schema_translate_map": schemas}
-        engine = open_engine(
+        return open_engine(
             engine.url, engine_options=ours, wait=wait, read_committed=read_committed
         )
-        if os.getpid() not in checked and check_casinos_tables(engine, tables):
-            checked.add(os.getpid())
+
+    def checked_engine() -> Engine:
+        engine = our_engine()
+        if not is_memory(engine.url):
+            check_casinos_tables(engine, tables)
         return engine
 
     def check() -> None:
@@ -156,7 +158,8 @@ def _home_in_db(app: Flask, settings: Settings, db: Any) -> Home:
     return Home(
         tables=tables,
         # In memory there is one connection for all, and closing it would be the end of the casino's data.
-        database=Database(our_engine, owned=True),
+        # Not by who records: a webhook does not wait for it, and tells of a table that is missing by itself.
+        database=Database(checked_engine, owned=True),
         recorder=Database(lambda: our_engine(PATIENCE, read_committed=True), owned=True),
         wallet=wallet,
         join=join_db(app, db),

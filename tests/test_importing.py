@@ -276,6 +276,23 @@ def test_reparse_broken_off_at_any_statement(casino: Casino, old: Callable[[], N
     assert casino.balance() == 100_200
 
 
+def test_somebody_else_was_faster(
+    casino: Casino, old: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    casino.post_all(*(entry(slots_filled=slot) for slot in range(4)))
+    _reject(casino, refund())
+    old()
+    importer = casino.state.inbox.importer
+    seen = [importer._rejected("")]
+    assert len(seen[0]) == 1
+    casino.state.inbox.reparse(who="dana")
+    before = (casino.rows("id", "state", "reason"), _trail(casino))
+    # Read before that was done.
+    monkeypatch.setattr(importer, "_rejected", lambda after: seen.pop() if seen else [])
+    casino.state.inbox.reparse(who="erik")
+    assert (casino.rows("id", "state", "reason"), _trail(casino)) == before
+
+
 def test_two_people_reparse_at_once(casino: Casino, old: Callable[[], None]) -> None:
     casino.post_all(*(entry(slots_filled=slot) for slot in range(4)))
     _reject(casino, refund(), refund(timestamp=None))

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from sqlalchemy import create_engine
 from sqlalchemy import MetaData
 from sqlalchemy import text
 from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
 
 from flask_pooled import ConfigError
 from flask_pooled import pool_entry
@@ -266,7 +268,8 @@ def test_casinos_tables_are_looked_at_and_not_touched(
         casino.sql(damage)
     with caplog.at_level(logging.CRITICAL):
         assert casino.post(win()).status_code == 200
-        casino.drain() if alarm is None else None
+        with suppress(SQLAlchemyError):
+            casino.drain()
     alarms = [record.getMessage() for record in caplog.records if "flask db upgrade" in record.msg]
     assert len(alarms) == (alarm is not None)
     if alarm is not None:
@@ -278,6 +281,8 @@ def test_tables_that_were_never_made(make_app: Callable[..., Flask], caplog: Any
     Pooled(app, db=db)
     db.init_app(app)
     assert _post(app, win()) == 200
+    with app.app_context(), suppress(SQLAlchemyError):
+        state_of(app).inbox.run()
     [alarm] = [record for record in caplog.records if "flask db upgrade" in record.msg]
     assert "pooled_event is missing" in alarm.getMessage()
     with app.app_context():
@@ -293,7 +298,7 @@ def test_column_of_the_future_that_must_be_filled(
         "CREATE TABLE pooled_worker (name TEXT PRIMARY KEY, tenant TEXT, mode TEXT,"
         " started_at INTEGER, seen_at INTEGER, weight INTEGER NOT NULL)"
     )
-    casino.post_all(win())
+    casino.drain()
     assert "pooled_worker has a column weight that this version cannot fill" in caplog.text
 
 

@@ -123,8 +123,7 @@ class Importer:
         imported, deliveries = self._accept(bodies)
 
         def note(connection: Connection, delivery: Delivery, recorded: Recorded) -> None:
-            if recorded.new:
-                self._note(connection, recorded, "import", who, why)
+            self._note(connection, recorded, "import", who, why)
 
         for first in range(0, len(deliveries), _BATCH):
             batch = deliveries[first : first + _BATCH]

@@ -32,6 +32,7 @@ from .identity import event_identity
 from .identity import receipts_since
 from .known import Known
 from .known import KnownEvents
+from .plans import aside
 from .tables import Tables
 
 #: How many rows one transaction deletes.
@@ -138,6 +139,7 @@ class Pruner:
                 .where(
                     events.c.receipt > after,
                     events.c.receipt < receipts_since(before),
+                    events.c.tenant == self._settings.tenant,
                     *self._is_settled(before),
                 )
                 .order_by(events.c.receipt)
@@ -147,7 +149,6 @@ class Pruner:
     def _is_settled(self, before: int) -> list[ColumnElement[bool]]:
         events = self._tables.event
         return [
-            events.c.tenant == self._settings.tenant,
             events.c.state.in_(_SETTLED),
             events.c.waits_on.is_(None),
             func.coalesce(events.c.settled_at, events.c.received_at) < before,
@@ -169,7 +170,11 @@ class Pruner:
             ids = (
                 connection.execute(
                     select(events.c.id)
-                    .where(events.c.id.in_(known), *self._is_settled(before))
+                    .where(
+                        events.c.id.in_(known),
+                        aside(connection, events.c.tenant) == self._settings.tenant,
+                        *self._is_settled(before),
+                    )
                     # What another prune has in hand is gone in a moment.
                     .with_for_update(skip_locked=True)
                 )

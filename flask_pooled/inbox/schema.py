@@ -88,17 +88,14 @@ def _create_or_migrate(engine: Engine, tables: Tables, steps: Sequence[Step]) ->
         commit(connection)
 
 
-def check_casinos_tables(engine: Engine, tables: Tables) -> bool:
-    """Raise an alarm about tables that are the casino's to make, and are not as this version needs them.
-
-    :returns: whether they could be looked at.
-    """
+def check_casinos_tables(engine: Engine, tables: Tables) -> None:
+    """Raise an alarm about tables that are the casino's to make, and are not as this version needs them."""
     try:
         with engine.connect() as connection:
             found = differences(connection, tables)
     except SQLAlchemyError:
         # The work itself will tell.
-        return False
+        return
     if found:
         logger.critical(
             "the inbox's tables are not as this version of Flask-Pooled needs them: %s. Run 'flask db migrate' and "
@@ -106,7 +103,6 @@ def check_casinos_tables(engine: Engine, tables: Tables) -> bool:
             "webhooks that cannot be recorded wait in the spool, and nobody is paid",
             "; ".join(found),
         )
-    return True
 
 
 def _version(connection: Connection, tables: Tables) -> int | None:
