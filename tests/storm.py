@@ -46,6 +46,7 @@ class Storm:
     """One set-up, in which processes are killed."""
 
     def __init__(self, casino: Programs, dispatch: str, rng: random.Random) -> None:
+        self._casino = casino
         self._rng = rng
         self._start: list[Callable[[], Process]] = [lambda: casino.start_server("--preload")]
         if dispatch in WORKERS:
@@ -57,7 +58,9 @@ class Storm:
         """Kill a process, which its parent replaces; or a program with all of its processes, and start it again."""
         # Long enough for work to get under way, of which something can be interrupted.
         time.sleep(self._rng.uniform(0.2, 0.8))
-        number = self._rng.randrange(len(self._running))
+        # Who was just started is left alone until it works.
+        ready = [n for n, each in enumerate(self._running) if n == 0 or self._casino.works(each)]
+        number = self._rng.choice(ready)
         program = self._running[number]
         children = family(program.pid)[1:]
         if not children or self._rng.random() < 0.2:
@@ -83,7 +86,7 @@ def measure(
     began = time.monotonic()
     with programs(uri, dispatch, folder, broker) as casino:
         storm = Storm(casino, dispatch, rng)
-        senders = Senders(casino.port, posts.bodies, secret_of, patient=True).start()
+        senders = Senders(casino.port, posts.bodies, secret_of, pause=0.02, patient=True).start()
         while senders.sending:
             storm.strike()
         answers = senders.join()

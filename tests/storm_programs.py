@@ -82,10 +82,8 @@ class Programs:
         return server
 
     def start_worker(self, dispatch: str) -> Process:
-        """Start who works for *dispatch*, and wait until that shows."""
-        worker = self.start(*WORKERS[dispatch])
-        eventually(lambda: self._works(worker), _PATIENCE)
-        return worker
+        """Start who works for *dispatch*."""
+        return self.start(*WORKERS[dispatch])
 
     def start(self, *command: str, **config: Any) -> Process:
         """Start a program of this environment; what it says is in the folder."""
@@ -99,7 +97,8 @@ class Programs:
         self._started.append(Process([str(program), *command[1:]], environment, log))
         return self._started[-1]
 
-    def _works(self, worker: Process) -> bool:
+    def works(self, worker: Process) -> bool:
+        """Whether somebody who was started works by now."""
         pids = family(worker.pid)
         with self._casino.app.app_context(), suppress(OperationalError):
             names = [each["name"] for each in self._casino.pooled.stats()["workers"]]

@@ -17,6 +17,7 @@ from own_postgres import OwnServer
 from process_family import family
 from senders import Answer
 from senders import Senders
+from served_casino import eventually
 from sqlalchemy import URL
 from storm_casino import HALVES
 from storm_posts import make_wins
@@ -81,7 +82,8 @@ def test_postgresql_is_stopped(
     with programs(server.uri, dispatch, tmp_path) as casino:
         serving = casino.start_server()
         if dispatch == "worker":
-            casino.start_worker(dispatch)
+            worker = casino.start_worker(dispatch)
+            eventually(lambda: casino.works(worker), 60)
 
         def end() -> None:
             assert casino.spooled().waiting > 10 * _OUTAGE / 2
@@ -105,7 +107,8 @@ def test_redis_is_stopped(fault: str, wallet_uri: URL, tmp_path: Path) -> None:
         redis = running.enter_context(running_broker(tmp_path, port))
         casino = running.enter_context(programs(uri, "celery", tmp_path, redis.url))
         casino.start_server()
-        casino.start_worker("celery")
+        worker = casino.start_worker("celery")
+        eventually(lambda: casino.works(worker), 60)
 
         def end() -> None:
             if fault == "SIGSTOP":
