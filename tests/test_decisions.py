@@ -293,3 +293,13 @@ def _run(*work: Callable[[], object]) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_body_that_cannot_be_read_any_more_is_discarded_and_not_released(casino: Casino) -> None:
+    casino.post_all(win(amount=0))
+    casino.sql("UPDATE pooled_event SET body = :body", body=b"{}")
+    decisions, [event_id] = casino.state.inbox.decisions, casino.rows("id")
+    with pytest.raises(InboxError, match="cannot be read"):
+        decisions.release(event_id, who="Ada")
+    decisions.discard(event_id, who="Ada", why="it is no event")
+    assert casino.states() == ["discarded"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from typing import cast
 
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 
 from ..errors import InboxError
+from ..errors import PayloadError
 from ..events import Event
 from ..events import parse_event
 from ..events import PoolEntry
@@ -141,7 +143,12 @@ class Decisions:
                 "released"
             )
         promoted: tuple[Recorded, ...] = ()
-        event = cast(Event, case.event)
+        event = case.event
+        if event is None:
+            raise InboxError(
+                f"the body of event {row.id} cannot be read by this version: install the one that recorded it, or "
+                "discard the event"
+            )
         # What was held for its receiver has been counted when it came in.
         counted = row.reason == "bypass"
         if isinstance(event, PoolWin | PoolRefund) and not counted:
@@ -197,8 +204,11 @@ class _Case:
         self.at = at
         self.new_state = row.state
         # A repeat has no body of its own, a rejected body is no event, and about neither can anything be decided.
-        readable = row.body is not None and row.state != "rejected"
-        self.event: Event | None = event_of(row) if readable else None
+        self.event: Event | None = None
+        if row.body is not None and row.state != "rejected":
+            # What was an event once may be none to this version.
+            with suppress(PayloadError):
+                self.event = event_of(row)
         self.credits = Credits(connection, tables, settings, at)
         self.books = Books(connection, tables, settings.tenant, self.credits, at)
         if isinstance(self.event, PoolEvent):
