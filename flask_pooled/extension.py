@@ -51,6 +51,7 @@ from .webhook import METHODS
 from .webhook import receive
 
 _Loader = TypeVar("_Loader", bound=PlayerLoader)
+_Rehearsal = TypeVar("_Rehearsal", bound=Callable[[], Any])
 
 
 class Pooled:
@@ -77,6 +78,7 @@ class Pooled:
         self._db = db
         self._talisman = talisman
         self._loader = player_loader
+        self._rehearsal: Callable[[], Any] | None = None
         if app is not None:
             self.init_app(app)
 
@@ -122,6 +124,7 @@ class Pooled:
             dispatcher=dispatcher,
             unsigned=Unsigned(),
             find_loader=lambda: self._loader,
+            find_rehearsal=lambda: self._rehearsal,
         )
         view = talismans.exempt(receive)
         headers = talismans.set_up(app, settings, self._talisman if talisman is None else talisman)
@@ -136,6 +139,16 @@ class Pooled:
     def player_loader(self, fn: _Loader) -> _Loader:
         """Register the function that says who is looking at the page; ``None``: nobody is logged in."""
         self._loader = fn
+        return fn
+
+    def rehearsal(self, fn: _Rehearsal) -> _Rehearsal:
+        """Register the function that says who plays in ``flask pooled rehearse``, and what this wallet holds.
+
+        It returns a dict: ``player``, a :class:`Player`; ``balance``, a function that returns the wallet's USD;
+        and, to have the page checked, ``page``, the path of one with the iframe, and ``login``, a function that logs
+        the player in with the test client that it is given.
+        """
+        self._rehearsal = fn
         return fn
 
     def token(self, player: Player | None = None, *, ttl: int | None = None) -> str:

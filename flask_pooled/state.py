@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from typing import Any
 
 from flask import Flask
 
@@ -31,6 +32,8 @@ class State:
     unsigned: Unsigned
     #: The player loader may be given before or after ``init_app``, so it is looked up when needed.
     find_loader: Callable[[], PlayerLoader | None]
+    #: Likewise the function that says who is rehearsed with.
+    find_rehearsal: Callable[[], Callable[[], Any] | None]
     #: Set by commands that make requests themselves: this process ends soon and must start no work in the background.
     one_off: threading.Event = field(default_factory=threading.Event)
 

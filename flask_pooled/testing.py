@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from werkzeug.test import TestResponse
 
     from flask_pooled.events import Event
+    from flask_pooled.rehearsal import Report
     from flask_pooled.sandbox import RunningSandbox
 
 _SANDBOX_MARK = "pooled_sandbox"
@@ -234,3 +235,11 @@ def pooled_sandbox(request: pytest.FixtureRequest) -> Iterator[RunningSandbox]:
         options = mark.kwargs | options
     with serve_in_thread(**options) as running:
         yield running
+
+
+@pytest.fixture
+def pooled_rehearsal(app: Flask) -> Callable[[], Report]:
+    """Rehearse the fixture ``app``: ``assert pooled_rehearsal().failed == []``. Needs ``@pooled.rehearsal``."""
+    from flask_pooled.rehearsal import rehearse
+
+    return lambda: rehearse(app)

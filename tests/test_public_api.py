@@ -40,4 +40,13 @@ def test_exported_names() -> None:
 
 def test_pooled_has_its_documented_methods_and_no_others() -> None:
     methods = {name for name in vars(flask_pooled.Pooled) if not name.startswith("_")}
-    assert methods == {"init_app", "player_loader", "token", "url", "iframe", "drain", "stats"}
+    assert methods == {
+        "init_app",
+        "player_loader",
+        "token",
+        "url",
+        "iframe",
+        "drain",
+        "stats",
+        "rehearsal",
+    }

@@ -349,3 +349,23 @@ def test_the_example_of_the_docs_works(pytester: pytest.Pytester) -> None:
     result = run(pytester)
     assert result.parseoutcomes().keys() == {"passed"}
     assert result.parseoutcomes()["passed"] >= 4
+
+
+def test_a_rehearsal_is_a_test(pytester: pytest.Pytester, beside: list[str]) -> None:
+    write(
+        pytester,
+        """
+        from flask_pooled import Player
+        from conftest import credited, pooled
+
+        def test_it(app, pooled_rehearsal):
+            pooled.rehearsal(lambda: {
+                "player": Player("p1", "Jordan S.", 5, verified=True),
+                "balance": lambda: sum(cents for who, cents in credited if who == "p1") // 100})
+            report = pooled_rehearsal()
+            failed = {line.name: line.problem for line in report.failed}
+            assert "no receiver is connected to pool_refund" in failed["pool.refund fires on expiry"]
+            assert len(report.lines) == 19
+        """,
+    )
+    run(pytester, *beside).assert_outcomes(passed=1)

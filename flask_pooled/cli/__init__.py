@@ -19,6 +19,7 @@ _COMMANDS = {
     "import": "import_events",
     "init-db": "init_db",
     "prune": "prune",
+    "rehearse": "rehearse",
     "release": "decide",
     "retry": "decide",
     "sandbox": "sandbox",

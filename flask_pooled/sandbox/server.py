@@ -224,6 +224,10 @@ class RunningSandbox:
         """The delivery log, newest first."""
         return self._sandbox.courier.attempts(tenant)
 
+    def resend(self, delivery: int) -> None:
+        """Send the identical bytes of a delivery again."""
+        self._sandbox.courier.resend(delivery)
+
     def wait_delivered(self, timeout: float = 15.0) -> bool:
         """Wait until every webhook so far has been attempted.
 

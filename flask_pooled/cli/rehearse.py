@@ -1,0 +1,57 @@
+"""``flask pooled rehearse``: the whole integration, played through against the casino's own app."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import click
+from flask.cli import ScriptInfo
+
+from flask_pooled.cli.app import fail
+from flask_pooled.cli.app import USAGE
+from flask_pooled.errors import ConfigError
+from flask_pooled.rehearsal import rehearse as play
+from flask_pooled.state import state_of
+
+#: A test failed, or it was not begun.
+_FAILED = 1
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask before the wallet is moved.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there."
+)
+@click.pass_context
+def rehearse(context: click.Context, yes: bool, as_json: bool, junit: Path | None) -> None:
+    """Play the guide's end-to-end tests and hostile ones against this app.
+
+    A sandbox drives it, over HTTP, with the app's own secrets, wallet code and database, for the player that the app
+    gives by @pooled.rehearsal. That player's wallet keeps what is won: rehearse on a copy, never in production.
+
+    Exit code 0: all passed. 1: a test failed, or it was not begun. 2: the app is set up wrongly.
+    """
+    app = context.ensure_object(ScriptInfo).load_app()
+    try:
+        state = state_of(app)
+        if not (yes or app.debug or state.settings.demo):
+            click.confirm(
+                "The wallet cannot be isolated: wins and refunds are written to this app's own database. Go on?",
+                abort=True,
+                err=True,
+            )
+        # Rehearsed failures are no news; what they say is in the report.
+        logging.getLogger("flask_pooled").setLevel(logging.CRITICAL + 1)
+        report = play(app)
+    except ConfigError as error:
+        fail(str(error), USAGE)
+    state.dispatcher.close()
+    state.inbox.close()
+    if junit is not None:
+        junit.write_text(report.as_junit(), encoding="utf-8")
+    click.echo(json.dumps(report.as_facts()) if as_json else report.as_table())
+    if report.failed:
+        context.exit(_FAILED)

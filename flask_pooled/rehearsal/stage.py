@@ -1,0 +1,256 @@
+"""The stage: the casino's app, served beside a sandbox that has its secrets, with its wallet in sight."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from dataclasses import replace
+from datetime import datetime
+from datetime import UTC
+from decimal import Decimal
+from functools import cached_property
+from html import unescape
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+from flask import Flask
+from sqlalchemy.engine import Connection
+
+from ..events import Event
+from ..handoff import Handoff
+from ..samples import sample_event
+from ..sandbox import Faults
+from ..sandbox import RunningSandbox
+from ..sender import Parcel
+from ..sender import Post
+from ..sender import seal
+from ..sender import to_url
+from ..signals import WALLET_SIGNALS
+from ..state import State
+from ..state import state_of
+from ..tokens import mint_token
+from .plan import Plan
+from .report import Failed
+
+#: Seconds for deliveries, and for the retries of an event.
+_PATIENCE = 60.0
+_RETRIES = 20.0
+
+_FRAME = re.compile(
+    r"<iframe\b[^>]*\bsrc=([\"'])(?P<src>[^\"']*[?&;]token=[^\"']*)\1", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One pool that was entered, and how it ended.
+
+    :param bodies: the events that were delivered.
+    :param statuses: the answers, one for each delivery.
+    :param gained: what the wallet gained by the ending alone, in cents.
+    :param paid: what it had paid for entering.
+    :param stuck: how many events are not done at the end.
+    """
+
+    bodies: list[dict[str, Any]]
+    statuses: list[int | None]
+    gained: int
+    paid: int
+    stuck: int
+
+
+class Stage:
+    """Everything that a test of the rehearsal needs.
+
+    :param sandbox: has the casino's secrets, and sends webhooks to it.
+    """
+
+    def __init__(self, app: Flask, plan: Plan, sandbox: RunningSandbox) -> None:
+        self.app = app
+        self.plan = plan
+        self.sandbox = sandbox
+        self.state: State = state_of(app)
+
+    @cached_property
+    def post(self) -> Post:
+        """Delivers one parcel over HTTP."""
+        return to_url(str(self.sandbox.webhook_url))
+
+    def page(self) -> Any:
+        """The page with the iframe, as the player sees it; ``None`` if the casino names none."""
+        given = self.plan.read()
+        if "page" not in given:
+            return None
+        client = self.app.test_client()
+        with self.app.app_context():
+            if "login" in given:
+                given["login"](client)
+        secure = {"X-Forwarded-Proto": "https"}
+        return client.get(given["page"], base_url="https://localhost", headers=secure)
+
+    def own_token(self) -> str:
+        """A token of our own minting, to play with whatever is wrong with the page's."""
+        secret = self.sandbox.config["POOLED_JWT_SECRET"]
+        return mint_token(replace(self.plan.player, balance=Decimal(1000)), secret)
+
+    def token(self) -> str:
+        """A fresh token: the page's, where the casino names a page.
+
+        :raises Failed: the page has none.
+        """
+        page = self.page()
+        if page is None:
+            return mint_token(
+                self.plan.player,
+                self.sandbox.config["POOLED_JWT_SECRET"],
+                ttl=self.state.settings.token_ttl,
+                full_name=self.state.settings.full_names,
+            )
+        frame = _FRAME.search(page.text)
+        if page.status_code != 200 or frame is None:
+            raise Failed(
+                f"the page answers {page.status_code} and has no iframe with a token: put {{{{ pooled_iframe() }}}} on "
+                "it, and let 'login' log the player in"
+            )
+        return parse_qs(urlsplit(unescape(frame["src"])).query)["token"][0]
+
+    def drain(self) -> None:
+        """Let the wallet code run for all that is due."""
+        with self.app.app_context():
+            self.state.inbox.run()
+
+    def until(self, done: Callable[[], bool]) -> bool:
+        """Work on what becomes due, until something is so; False if it does not become so."""
+        deadline = time.monotonic() + _RETRIES
+        while True:
+            self.drain()
+            if done():
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+
+    def states(self) -> Mapping[str, int]:
+        """How many events of each state there are."""
+        return self.state.inbox.store.count_states()
+
+    def event(self, name: str = "pool.rehearsal", **fields: Any) -> Parcel:
+        """A signed event about the player, in a pool of its own if none is given; by default one that pays nobody."""
+        who = "winner_id" if name == "win" else "user_id"
+        event = sample_event(
+            name,
+            {who: self.plan.player.id, "nonce": str(uuid.uuid4()), **fields},
+            tenant_id=self.sandbox.tenant_id,
+            at=datetime.now(UTC),
+            new_id=lambda: str(uuid.uuid4()),
+        )
+        return seal(
+            json.dumps(event, separators=(",", ":")).encode(), self.state.settings.webhook_secret
+        )
+
+    def deliver(self, *parcels: Parcel, status: int = 200) -> None:
+        """Deliver, one after the other, and let the wallet code run.
+
+        :raises Failed: an answer was another one.
+        """
+        for parcel in parcels:
+            answer = self.post(parcel)
+            if answer.status != status:
+                raise Failed(explain(answer.status, answer.text, expected=status))
+        self.drain()
+
+    def play(
+        self, end: Callable[[], object], *, entries: int = 1, faults: Faults | None = None
+    ) -> Round:
+        """Enter the pool of 100, let it end, and look at deliveries and wallet."""
+        sandbox = self.sandbox
+        first, stuck = len(sandbox.deliveries()), self._stuck()
+        start = self.plan.balance()
+        for _ in range(entries):
+            sandbox.enter(self.own_token())
+        sandbox.wait_delivered(_PATIENCE)
+        self.drain()
+        before = self.plan.balance()
+        sandbox.faults = faults or Faults()
+        end()
+        sandbox.wait_delivered(_PATIENCE)
+        sandbox.faults = Faults()
+        self.drain()
+        new = sandbox.deliveries()[: len(sandbox.deliveries()) - first]
+        return Round(
+            bodies=[json.loads(each.request_body) for each in reversed(new)],
+            statuses=[each.status for each in reversed(new)],
+            gained=self.plan.balance() - before,
+            paid=start - before,
+            stuck=self._stuck() - stuck,
+        )
+
+    def _stuck(self) -> int:
+        states = self.states()
+        return sum(states.get(state, 0) for state in ("pending", "held", "dead"))
+
+    def win(self, faults: Faults | None = None) -> Round:
+        """Enter and win."""
+        winner = self.plan.player.id
+        return self.play(lambda: self.sandbox.draw(winner=winner), faults=faults)
+
+    @cached_property
+    def won(self) -> Round:
+        """One pool that was won."""
+        return self.win()
+
+    @cached_property
+    def expired(self) -> Round:
+        """One pool that expired."""
+        return self.play(self.sandbox.expire)
+
+    def why_unpaid(self, kind: str) -> str:
+        """What is probably wrong with the wallet code of a kind of event."""
+        signal = WALLET_SIGNALS[kind]
+        if not any(signal.receivers_for(self.app)):
+            return (
+                f"no receiver is connected to {signal.name}: connect one with @{signal.name}.connect, in a module that "
+                "is imported at startup"
+            )
+        return f"look at the receivers of {signal.name}, and at what they raised, in the log"
+
+    @contextmanager
+    def around_wallet_code(self, after: Callable[[], None]) -> Iterator[None]:
+        """Call something right after the receivers of every event, inside the same transaction."""
+        deliver = Handoff.deliver
+
+        def patched(self: Handoff, event: Event, connection: Connection | None) -> Sequence[str]:
+            names = deliver(self, event, connection)
+            after()
+            return names
+
+        with patch.object(Handoff, "deliver", patched):
+            yield
+
+
+def explain(status: int | None, text: str, *, expected: int) -> str:
+    """What an answer that was not expected means, and what to mend."""
+    fix = {
+        401: "the signature did not verify: something changes or re-encodes the body before the webhook reads it, or "
+        "POOLED_WEBHOOK_SECRET differs; leave the raw body alone on this route",
+        403: "something in front of the webhook wants a login or a token: exempt the route of the webhook from it",
+        404: "something hides the route of the webhook: look at POOLED_URL_PREFIX and at what is in front of the app",
+        500: "the app raised before the webhook could answer: look at its log",
+        503: "the event could not be recorded: create the tables, and look at the log",
+    }
+    if status is not None and 300 <= status < 400:
+        fix[status] = (
+            "something in front of the webhook redirects it, as a login wall does: exempt its route"
+        )
+    said = f"a webhook was answered with {status or 'nothing'} instead of {expected}"
+    return f"{said}: {fix.get(status or 0, ' '.join(text.split())[:200])}"

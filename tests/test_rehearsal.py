@@ -1,0 +1,165 @@
+"""``flask pooled rehearse``: a sound casino passes, and each way to break it fails the tests that are about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from casino import Casino
+from click.testing import Result
+from conftest import JWT_SECRET
+from conftest import WEBHOOK_SECRET
+from doc_pages import Page
+from flask import Flask
+from rehearsed_casino import furnish
+
+from flask_pooled import Pooled
+from flask_pooled.cli import pooled
+from flask_pooled.rehearsal import rehearse
+from flask_pooled.rehearsal.guide import TESTS as GUIDE
+from flask_pooled.rehearsal.hostile import TESTS as HOSTILE
+
+TOKEN = {
+    "Token validates at jwt.io",
+    "balance is a number not a string",
+    "iFrame loads with valid token",
+}
+WINS = {
+    "Your wallet credits on win",
+    "Five deliveries of one win pay once",
+    "One win from 16 connections at once pays once",
+    "Wallet code that fails twice and then works pays once",
+    "Slow wallet code keeps no webhook waiting",
+}
+REFUNDS = {
+    "pool.refund fires on expiry",
+    "Three entries, three refunds and two re-deliveries pay three",
+    "A refund before its entry pays once",
+}
+ANSWERED = {"Player can enter a pool", "pool.win webhook fires"}
+BYTES = {
+    "Wrong signatures are answered with 401",
+    "The body is verified as it came, byte for byte",
+}
+ALL = {str(test.__doc__) for test in (*GUIDE, *HOSTILE)}
+
+#: What is broken -> the tests that fail, and what one of them says to mend.
+BROKEN = {
+    "balance sent as a string": (TOKEN, "give Player a Decimal"),
+    "receiver not connected": (WINS, "connect one with @pool_win.connect"),
+    "refund handler missing": (REFUNDS, "connect one with @pool_refund.connect"),
+    "CSP without the origin": ({"iFrame loads with valid token"}, "add it to frame-src"),
+    "token cached in a global": (
+        {"Balance shown matches token"},
+        "mint a new token for every page",
+    ),
+    "JSON parsed and re-serialised": (
+        # Nothing verifies, so no forgery does either.
+        WINS
+        | REFUNDS
+        | ANSWERED
+        | {
+            "Balance shown matches token",
+            "A second, different win of one pool is held",
+            "The body is verified as it came, byte for byte",
+        },
+        "leave the raw body alone",
+    ),
+    "webhook behind a login wall": (
+        WINS
+        | REFUNDS
+        | ANSWERED
+        | BYTES
+        | {"Balance shown matches token", "A second, different win of one pool is held"},
+        "exempt its route",
+    ),
+}
+
+
+def build(make_casino: Callable[..., Casino], broken: str = "") -> Flask:
+    policy = {"POOLED_CSP": "off"} if broken == "CSP without the origin" else {}
+    return furnish(make_casino(POOLED_RETRY_BASE=0.1, **policy), broken)
+
+
+def run(app: Flask, *options: str, debug: str = "1", answer: str = "") -> Result:
+    runner = app.test_cli_runner()
+    return runner.invoke(pooled, ["rehearse", *options], env={"FLASK_DEBUG": debug}, input=answer)
+
+
+def test_the_guides_tests_have_the_guides_names() -> None:
+    assert [test.__doc__ for test in GUIDE] == [
+        "Token validates at jwt.io",
+        "balance is a number not a string",
+        "iFrame loads with valid token",
+        "Balance shown matches token",
+        "Player can enter a pool",
+        "pool.win webhook fires",
+        "winner_id matches player sub",
+        "Your wallet credits on win",
+        "pool.refund fires on expiry",
+        "Invalid token is rejected",
+    ]
+
+
+@pytest.mark.both_databases
+def test_a_sound_casino_passes(make_casino: Callable[..., Casino], tmp_path: Path) -> None:
+    app = build(make_casino)
+    result = run(app, "--json", "--junit", str(tmp_path / "junit.xml"))
+    facts = json.loads(result.stdout)
+    assert [test for test in facts["tests"] if test["problem"]] == []
+    assert result.exit_code == 0
+    assert {test["name"] for test in facts["tests"]} == ALL
+    assert facts["wallet_before_cents"] == 25_000
+    suite = ET.parse(tmp_path / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == (str(len(ALL)), "0")
+    for secret in (JWT_SECRET, WEBHOOK_SECRET):
+        assert secret not in result.output + (tmp_path / "junit.xml").read_text()
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_casino_fails_where_it_is_broken(
+    make_casino: Callable[..., Casino], broken: str
+) -> None:
+    expected, fix = BROKEN[broken]
+    report = rehearse(build(make_casino, broken))
+    assert {line.name for line in report.failed} == expected
+    assert any(fix in str(line.problem) for line in report.failed)
+
+
+def test_failures_are_reported(make_casino: Callable[..., Casino], tmp_path: Path) -> None:
+    app = build(make_casino, "refund handler missing")
+    result = run(app, "--junit", str(tmp_path / "junit.xml"))
+    assert result.exit_code == 1
+    assert "FAIL  pool.refund fires on expiry" in result.stdout
+    assert f"{len(ALL) - 3} of {len(ALL)} passed. The wallet held $250.00 before" in result.stdout
+    failures = ET.parse(tmp_path / "junit.xml").getroot().findall("testcase/failure")
+    assert len(failures) == 3
+    assert "no receiver is connected to pool_refund" in str(failures[0].get("message"))
+
+
+def test_a_real_wallet_is_asked_about(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino()
+    app = furnish(casino)
+    result = run(app, debug="0", answer="n\n")
+    assert result.exit_code == 1
+    assert "The wallet cannot be isolated" in result.stderr
+    assert casino.states() == []
+
+
+def test_an_app_that_gives_nobody(make_app: Callable[..., Flask]) -> None:
+    app = make_app()
+    extension = Pooled(app)
+    assert run(app).exit_code == 2
+    assert "The app gives no player to rehearse with: @pooled.rehearsal" in run(app).stderr
+    extension.rehearsal(lambda: {"player": 1})
+    assert "The rehearsal is not as documented" in run(app).stderr
+
+
+def test_the_docs_name_every_test_and_option() -> None:
+    docs = Page("testing.rst").words
+    assert {name for name in ALL if name not in docs} == set()
+    for option in ("--yes", "--json", "--junit"):
+        assert f"``{option}" in docs.split("Rehearsing")[1]
