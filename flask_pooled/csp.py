@@ -76,14 +76,9 @@ def allow_frame(policy: str, origin: str) -> str:
 
 def _allow_frame(policy: str, origin: str, target: _Origin) -> str:
     directives = policy.split(";")
-    deciding: dict[str, int] = {}
-    for at, directive in enumerate(directives):
-        if directive.isascii():  # browsers skip any other
-            deciding.setdefault(_name(directive), at)
-    name = next((name for name in _FRAME_DIRECTIVES if name in deciding), None)
+    name, at = _deciding(directives, _FRAME_DIRECTIVES)
     if name is None:
         return policy
-    at = deciding[name]
     sources = _sources(directives[at])
     if any(source.lower() == origin or _allows(source, target) for source in sources):
         return policy
@@ -110,14 +105,9 @@ def allow_own(policy: str, kind: Literal["script", "connect"], url: str, nonce: 
 
 def _allow_own(policy: str, fallbacks: Sequence[str], url: str, nonce: str | None) -> str:
     directives = policy.split(";")
-    deciding: dict[str, int] = {}
-    for at, directive in enumerate(directives):
-        if directive.isascii():
-            deciding.setdefault(_name(directive), at)
-    name = next((name for name in fallbacks if name in deciding), None)
+    name, at = _deciding(directives, fallbacks)
     if name is None:
         return policy
-    at = deciding[name]
     sources = _sources(directives[at])
     enough = {url, "'self'", "*", "'strict-dynamic'"}
     if nonce is not None:
@@ -129,6 +119,16 @@ def _allow_own(policy: str, fallbacks: Sequence[str], url: str, nonce: str | Non
         return ";".join(directives)
     kept = [source for source in sources if source.lower() != "'none'"]
     return _with_directive(policy, f"{fallbacks[-2]} {' '.join([*kept, url])}")
+
+
+def _deciding(directives: Sequence[str], fallbacks: Sequence[str]) -> tuple[str | None, int]:
+    """Find the directive that decides: the first of *fallbacks* that a policy has, and its place."""
+    places: dict[str, int] = {}
+    for at, directive in enumerate(directives):
+        if directive.isascii():  # browsers skip any other
+            places.setdefault(_name(directive), at)
+    name = next((name for name in fallbacks if name in places), None)
+    return name, places.get(name or "", 0)
 
 
 def _with_directive(policy: str, directive: str) -> str:
