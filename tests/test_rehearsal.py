@@ -129,6 +129,41 @@ def test_a_broken_casino_fails_where_it_is_broken(
     assert any(fix in str(line.problem) for line in report.failed)
 
 
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_wallet_code_beside_the_session_is_found(
+    make_casino: Callable[..., Casino], backend: str
+) -> None:
+    report = rehearse(build(make_casino, "credits without the session and raises"))
+    # Its one commit looks like a payment; that the event is held, and the wallet moved too early, is what is found.
+    assert {line.name for line in report.failed} == WINS - {
+        "Slow wallet code keeps no webhook waiting"
+    }
+    assert "write through the session" in report.as_table()
+
+
+def test_what_a_casino_raises_is_a_finding_and_not_shown(
+    make_casino: Callable[..., Casino], caplog: pytest.LogCaptureFixture
+) -> None:
+    casino = make_casino(POOLED_RETRY_BASE=0.1)
+    app = furnish(casino)
+    extension_plan = app.extensions["pooled"].find_rehearsal()
+
+    @casino.pooled.rehearsal
+    def rehearsal() -> dict[str, object]:
+        def log_in(client: object) -> None:
+            raise LookupError("the password is hunter2")
+
+        return {**extension_plan(), "login": log_in}
+
+    report = rehearse(app)
+    problems = {line.name: line.problem for line in report.failed}
+    assert problems["Token validates at jwt.io"] == (
+        "LookupError was raised: look at the traceback in the log"
+    )
+    assert "hunter2" not in report.as_table()
+    assert "hunter2" in caplog.text
+
+
 def test_failures_are_reported(make_casino: Callable[..., Casino], tmp_path: Path) -> None:
     app = build(make_casino, "refund handler missing")
     result = run(app, "--junit", str(tmp_path / "junit.xml"))

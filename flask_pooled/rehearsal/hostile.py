@@ -102,13 +102,13 @@ def failing_receiver(stage: Stage) -> None:
     with stage.around_wallet_code(fail):
         stage.deliver(stage.event("win", pool_size=100))
         between = stage.plan.balance()
-        if len(failures) == 2:
-            raise Failed(f"the wallet code was not run to its end: {stage.why_unpaid('pool.win')}")
         if between != before:
             raise Failed(
                 f"wallet code that failed has moved {between - before} cents: write through the session that it is "
                 "given, and nothing beside it"
             )
+        if len(failures) == 2:
+            raise Failed(f"the wallet code was not run to its end: {stage.why_unpaid('pool.win')}")
         finished = stage.until(lambda: stage.states().get("done", 0) > done)
     gained = stage.plan.balance() - before
     if not finished or gained != _PRIZE:

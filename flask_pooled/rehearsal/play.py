@@ -9,6 +9,8 @@ from typing import Any
 
 from flask import Flask
 
+from ..errors import PooledError
+from ..sandbox import SandboxError
 from ..sandbox import serve_in_thread
 from ..state import state_of
 from . import guide
@@ -66,7 +68,10 @@ def _run(group: str, test: Callable[[Stage], None], stage: Stage) -> Line:
         test(stage)
     except Failed as failed:
         problem = str(failed)
+    except (PooledError, SandboxError) as error:
+        problem = str(error)
     except Exception as error:
-        # Whatever the casino's code raises is a finding, and no end of the rehearsal.
-        problem = f"{type(error).__name__}: {error}"
+        # Whatever the casino's code raises is a finding, and no end of the rehearsal. Its text may hold a secret.
+        stage.app.logger.exception("a test of the rehearsal met an exception")
+        problem = f"{type(error).__name__} was raised: look at the traceback in the log"
     return Line(group, str(test.__doc__), problem, time.monotonic() - began)
