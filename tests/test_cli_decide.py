@@ -266,10 +266,10 @@ def test_progress_ends_with_the_last() -> None:
 def test_body_that_cannot_be_read_any_more_stops_no_other(casino: Casino) -> None:
     first = casino.rows("id")[0]
     casino.sql("UPDATE pooled_event SET body = :body WHERE id = :id", body=b"{", id=first)
-    result = _run(casino, "discard", "--state", "held", "--yes", *WHO)
-    assert (result.exit_code, result.stdout) == (1, "1 of 2 event(s) discarded.\n")
-    assert result.stderr.startswith("Not discarded: the body is not JSON")
-    assert casino.states() == ["held", "discarded"]
+    result = _run(casino, "release", "--state", "held", "--yes", *WHO)
+    assert (result.exit_code, result.stdout) == (1, "1 of 2 event(s) released.\n")
+    assert f"the body of event {first} cannot be read" in result.stderr
+    assert casino.states() == ["held", "pending"]
 
 
 def test_without_a_database(casino: Casino) -> None:

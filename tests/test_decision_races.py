@@ -44,6 +44,8 @@ def paying(make_casino: Callable[..., Casino]) -> Casino:
         if event.winner_id == "unlucky":
             raise LookupError
 
+    # Opened beforehand: one thread at a time can do that.
+    assert casino.state.inbox.decisions._database.engine
     return casino
 
 
@@ -123,6 +125,7 @@ def test_same_contradiction_held_twice_is_released_once(
     casino = make_casino(POOLED_TENANT_ID=TENANT_ID)
     casino.connect()
     engine = casino.state.inbox.store._database.engine
+    assert casino.state.inbox.decisions._database.engine
     twins: list[tuple[int, int]] = []
     for at in itertools.count(1):
         event = win(pool_id=f"pool-{at}", tenant_id="another")

@@ -65,6 +65,8 @@ def _rounds(
 ) -> list[str]:
     """Interleave in a fresh pool at each statement of *first*; returns the pools."""
     pools = []
+    # Opened beforehand: one thread at a time can do that.
+    assert casino.state.inbox.decisions._database.engine
     for at in itertools.count(1):
         pool = f"{name}-{at}"
         given = prepare(pool)

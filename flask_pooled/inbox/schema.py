@@ -35,6 +35,9 @@ logger = logging.getLogger("flask_pooled")
 #: The name of the version in pooled_meta.
 _VERSION = "schema_version"
 
+#: How long a look at a casino's tables may wait for any of them, milliseconds.
+_LOOK_TIMEOUT = 500
+
 #: Any number that no other program locks by.
 _ADVISORY_LOCK = 0x706F6F6C6564
 
@@ -92,6 +95,9 @@ def check_casinos_tables(engine: Engine, tables: Tables) -> None:
     """Raise an alarm about tables that are the casino's to make, and are not as this version needs them."""
     try:
         with engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                # Whoever has locked a table may hold up the work, but not this.
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_LOOK_TIMEOUT}")
             found = differences(connection, tables)
     except SQLAlchemyError:
         # The work itself will tell.
