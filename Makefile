@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test portable check docs bench clean
+.PHONY: demo test portable simulate check docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m example_app.demo
@@ -20,6 +20,12 @@ PORTABLE := attempts bypass caches commit csp csp_payment databases decisions em
 
 portable: $(VENV)/.dev
 	$(BIN)/python -m pytest -k "not postgresql" $(PORTABLE:%=tests/test_%.py)
+
+# Short histories in which whatever can go wrong does: make simulate SEED=1 N=100000. N=1 shows one of them.
+SEED ?= 1
+N ?= 10000
+simulate: $(VENV)/.dev
+	$(BIN)/python tests/simulate.py $(SEED) $(N)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -1,0 +1,267 @@
+"""One history: its steps happen, and the books are compared after each of them and at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextvars import Context
+from decimal import Decimal
+from typing import Any
+
+from inbox_model import Model
+from sqlalchemy.exc import SQLAlchemyError
+
+from flask_pooled import InboxError
+from flask_pooled.inbox.spool import SpoolError
+
+from .books import Books
+from .books import check
+from .books import may_decide
+from .files import Files
+from .processes import HOLD_OVER
+from .processes import MAX_ATTEMPTS
+from .processes import Setup
+from .processes import SETUPS
+from .processes import TENANT_ID
+from .promises import check_promises
+from .stage import Stage
+from .story import draw_step
+from .story import Step
+from .wire import Run
+from .wire import SPOOL
+from .world import World
+
+_HOUR = 3_600_000
+
+
+class History:
+    """What one seed stands for.
+
+    :param shows_state: whether the trace shows what the files say after each step.
+    """
+
+    def __init__(self, stage: Stage, seed: int, *, shows_state: bool = False) -> None:
+        self._wire = stage.wire
+        self.shows_state = shows_state
+        self._world = World(seed)
+        #: What happened, line by line.
+        self.trace: list[str] = []
+        #: How often what went wrong, and which steps were taken.
+        self.counts: Counter[str] = Counter()
+        self._broken: BaseException | None = None
+        number = self._world.chance.randrange(len(SETUPS))
+        self._setup = SETUPS[number]
+        self._processes = stage.set(number, self._world)
+        self._files = Files(self._setup, stage.disk.folder)
+        self._books = Books(self._world, self._files, _model(self._setup))
+
+    def run(self) -> None:
+        """Let it happen.
+
+        :raises BooksError: a promise is broken; the trace says how it came to that.
+        """
+        self.trace.append(f"seed {self._world.seed}: {self._setup}")
+        try:
+            self._look_at_books(None)
+            for _ in range(self._world.chance.randint(3, 10)):
+                self._world.pass_time(self._world.chance.choice([5, 5, 500, 5000]))
+                self._perform(draw_step(self._world, self._books))
+            self._end_well()
+        finally:
+            self._files.close()
+
+    def _perform(self, step: Step, before: str = "") -> None:
+        """Do one step, and look at the books."""
+        run = Run(step.process, step.fault)
+        if step.meanwhile is not None:
+            other = step.meanwhile
+            run.meanwhile = lambda: Context().run(self._interrupt, other, before)
+        life = self._wire.life(step.process)
+        self._world.begin_step()
+        with self._wire.run(run):
+            try:
+                result = self._do(step, run)
+            except BaseException:
+                if self._wire.life(step.process) == life:
+                    raise
+                # Whatever a dead process makes of its death is nobody's concern.
+                result = "killed"
+        if self._broken is not None:
+            raise self._broken
+        self.counts[step.action] += 1
+        if run.struck is not None and step.fault is not None:
+            self.counts[step.fault.kind] += 1
+            result += f" ({step.fault.kind} {run.struck})"
+        if self._wire.life(step.process) != life:
+            result += ", and is dead"
+        self._start_anew()
+        self._excuse(step, run)
+        self.trace.append(f"{before}{step} -> {result}")
+        self._look_at_books(run)
+        if self.shows_state:
+            self.trace += [f"{before}    {line}" for line in self._files.shown()]
+
+    def _look_at_books(self, run: Run | None) -> None:
+        self._books.follow(run)
+        check_promises(self._books, joined=self._setup.joined)
+
+    def _interrupt(self, step: Step, before: str) -> None:
+        """Let another process do something in the middle of a step."""
+        # Whoever was interrupted has an attempt counted perhaps, and is not done.
+        self._world.interrupted += 1
+        try:
+            self._look_at_books(self._wire.runs[-1])
+            self._perform(step, f"{before}    meanwhile ")
+        except BaseException as error:
+            # Told when the code that was interrupted has come to its end, which may stop it on its way.
+            self._broken = self._broken or error
+            raise
+        finally:
+            self._world.interrupted -= 1
+
+    def _excuse(self, step: Step, run: Run) -> None:
+        """Note what nobody can be blamed for."""
+        world = self._world
+        world.interrupted += run.answer_lost
+        if run.refused or run.locked:
+            # What became of one attempt may be in this process's memory alone, until it can be written down.
+            world.unwritten[step.process] += 1
+        elif step.action == "work" and run.undisturbed and not self._wire.runs:
+            world.unwritten[step.process] = 0
+        if run.refused_kinds & {"ROLLBACK", "RELEASE"}:
+            # Nobody could look whether the transaction was still there.
+            world.loosen()
+
+    def _start_anew(self) -> None:
+        """Start the processes that have ended, but for those that are still on their way out."""
+        leaving = {run.process for run in self._wire.runs}
+        for name, process in self._processes.items():
+            if process.life != self._wire.life(name) and name not in leaving:
+                self._world.interrupted += 1 + self._world.unwritten.pop(name, 0)
+                self._world.loosen()
+                process.start(self._world, self._wire.life(name))
+
+    def _do(self, step: Step, run: Run) -> str:
+        if step.action == "post":
+            return self._post(step, run)
+        if step.action in ("work", "drain the spool"):
+            return self._work(step, run)
+        if step.action == "decide":
+            return self._decide(step, run)
+        if step.action == "mood":
+            self._world.moods[step.player] = step.mood
+        elif step.action == "wait":
+            self._world.pass_time(step.time)
+        elif step.action == "set the clock":
+            self._world.step_clock(step.time)
+        elif step.action == "outage":
+            self._wire.refusals[step.place] += step.length
+        elif step.action == "mend":
+            self._mend()
+        elif step.action == "prune":
+            return self._prune(step, run)
+        elif step.action == "restart":
+            self._wire.end(step.process)
+        return "so it is"
+
+    def _mend(self) -> None:
+        self._wire.refusals.clear()
+        self._world.moods.clear()
+
+    def _post(self, step: Step, run: Run) -> str:
+        world = self._world
+        process = self._processes[step.process]
+        life = self._wire.life(step.process)
+        delivery = world.post(step.event, step.body)
+        world.taking(delivery)
+        try:
+            status = process.post(step.body, signed=step.signed)
+        except SystemExit:
+            return "no answer"
+        finally:
+            world.taking(None)
+        if self._wire.life(step.process) != life:
+            # Something of ours has stopped the exception on its way; there was nobody to answer.
+            return "no answer"
+        delivery.status = status
+        healthy = 401 if not step.signed else 200 if step.event is not None else 400
+        no_spool = self._setup.config.get("POOLED_SPOOL") is False
+        if status != healthy:
+            excused = run.locked or run.refused[SPOOL] or (no_spool and not run.undisturbed)
+            excused = excused or (run.answer_lost and "spool" in str(run.struck))
+            check(status == 503 and excused, f"answered with {status}")
+        return str(status)
+
+    def _work(self, step: Step, run: Run) -> str:
+        process = self._processes[step.process]
+        try:
+            if step.action == "work":
+                return f"{process.drain(step.limit)} done"
+            return "empty" if process.state.inbox.drain_spool() else "something is left"
+        except SystemExit:
+            self._wire.end(step.process)
+            return "exit"
+        except SQLAlchemyError as error:
+            check(not run.undisturbed, f"{type(error).__name__}: {error}")
+            return type(error).__name__
+
+    def _prune(self, step: Step, run: Run) -> str:
+        world = self._world
+        world.pruned_until = max(world.pruned_until, world.now - step.days * 24 * _HOUR)
+        try:
+            pruned = self._processes[step.process].state.inbox.prune(step.days)
+        except (SQLAlchemyError, SpoolError) as error:
+            check(not run.undisturbed, f"{type(error).__name__}: {error}")
+            return type(error).__name__
+        return f"{pruned.events} pruned"
+
+    def _decide(self, step: Step, run: Run) -> str:
+        line = self._books.lines.get(step.row)
+        decide: Any = getattr(self._processes[step.process].state.inbox.decisions, step.decision)
+        # Who decides about such an event has looked into the wallet, as its explanation says.
+        bypassed = line is not None and (line.state, line.reason) == ("held", "bypass")
+        if bypassed and not self._files.claw_back(self._books.keys[step.row]):
+            return "the wallet is locked"
+        try:
+            decide(step.row, who="dana", why="asked")
+        except InboxError:
+            can = line is not None and may_decide(step.decision, line)
+            check(not can or not run.undisturbed, f"{step.decision} is refused")
+            return "refused"
+        except SQLAlchemyError as error:
+            check(not run.undisturbed, f"{type(error).__name__}: {error}")
+            return type(error).__name__
+        return "decided"
+
+    def _end_well(self) -> None:
+        """Everything works again: what was acknowledged is paid, or waits for somebody who then lets it be paid."""
+        self._mend()
+        self._settle("in the end")
+        for row_id in self._books.in_state("dead"):
+            self._perform(Step("decide", "A", decision="retry", row=row_id))
+        for row_id in self._books.in_state("held"):
+            if self._books.lines[row_id].reason == "bypass":
+                self._perform(Step("decide", "B", decision="release", row=row_id))
+        self._settle("after all")
+        for row_id, line in self._books.lines.items():
+            paid = line.state in ("done", "discarded")
+            check(paid or not line.counted, f"event {row_id} is {line.state} in the end")
+
+    def _settle(self, when: str) -> None:
+        for name in "AB" * MAX_ATTEMPTS:
+            if not (self._files.spooled() or self._books.in_state("pending")):
+                return
+            self._world.step_clock(self._world.latest - self._world.now)
+            self._world.pass_time(2 * _HOUR)
+            self._perform(Step("work", name))
+        check(False, f"something is in the spool, or pending, {when}")
+
+
+def _model(setup: Setup) -> Model:
+    daily = setup.config.get("POOLED_HOLD_DAILY_OVER")
+    return Model(
+        limit=None if daily is None else int(100 * Decimal(daily)),
+        max_attempts=MAX_ATTEMPTS,
+        single_limit=100 * HOLD_OVER,
+        tenant_id=TENANT_ID,
+        holds_unfair=setup.config.get("POOLED_UNFAIR") == "hold",
+    )

@@ -1,0 +1,252 @@
+"""What happens in a history, drawn from its seed: deliveries, work, decisions, moods, outages, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from casino import entry
+from casino import refund
+from casino import win
+
+from .books import Books
+from .processes import HOLD_OVER
+from .processes import TENANT_ID
+from .wallet import MOODS
+from .wire import Fault
+from .wire import FOR_LONG
+from .wire import INBOX
+from .wire import SPOOL
+from .wire import WALLET
+from .world import World
+
+_HOUR = 3_600_000
+
+#: What may happen, and how often.
+_STEPS = {
+    "post": 34,
+    "repeat": 12,
+    "contradict": 6,
+    "post nonsense": 3,
+    "post unsigned": 1,
+    "work": 26,
+    "drain the spool": 3,
+    "decide": 9,
+    "mood": 8,
+    "wait": 8,
+    "set the clock": 3,
+    "outage": 5,
+    "mend": 3,
+    "restart": 3,
+    "prune": 4,
+}
+
+#: What may go wrong in the middle of a step.
+_FAULTS = {
+    "kill": 30,
+    "cut": 10,
+    "refuse": 18,
+    "forget": 6,
+    "busy": 8,
+    "lost": 16,
+    "meanwhile": 18,
+}
+
+#: The steps in which something can go wrong.
+_DISTURBED = ("post", "work", "drain the spool", "decide", "prune")
+
+#: What another process does meanwhile.
+_MEANWHILE = {
+    "post": 8,
+    "repeat": 6,
+    "contradict": 2,
+    "work": 14,
+    "drain the spool": 4,
+    "decide": 4,
+    "prune": 2,
+}
+
+#: What a trace shows of an event.
+_TOLD = (
+    "pool_id",
+    "winner_id",
+    "user_id",
+    "amount",
+    "refund_amount",
+    "entry_type",
+    "slots_filled",
+    "pool_size",
+)
+
+#: Values that make all the difference.
+_FOREIGN, _UNFAIR = _ODD = ("another-tenant", "unfair")
+
+_NONSENSE = (b"{", b"[]", b'{"event": 5}', b'{"event": "pool.win", "tenant_id": "x"}', b"\xff")
+
+
+@dataclass(slots=True)
+class Step:
+    """One thing that one process does, or that happens to it."""
+
+    action: str
+    process: str
+    #: What is posted.
+    event: dict[str, Any] | None = None
+    body: bytes = b""
+    signed: bool = True
+    #: How many attempts to make.
+    limit: int | None = None
+    #: How many days are kept.
+    days: int = 0
+    #: What is decided, and about which row.
+    decision: str = ""
+    row: int = 0
+    #: Who is in which mood.
+    player: str = ""
+    mood: str = ""
+    #: How long to wait, or by how much to set the clock, milliseconds.
+    time: int = 0
+    #: What is out of reach, and for how many statements.
+    place: str = ""
+    length: int = 0
+    fault: Fault | None = None
+    meanwhile: Step | None = field(default=None)
+
+    def __str__(self) -> str:
+        event = self.event or {}
+        what = {
+            "post": _short(event) if event else repr(self.body),
+            "work": f"on {self.limit}" if self.limit else "",
+            "prune": f"but {self.days} days",
+            "decide": f"{self.decision} {self.row}",
+            "mood": f"{self.player}: {self.mood}",
+            "wait": f"{self.time} ms",
+            "set the clock": f"by {self.time} ms",
+            "outage": f"of {self.place} x{self.length}",
+        }.get(self.action, "")
+        unsigned = "" if self.signed else "unsigned"
+        fault = f"[{self.fault}]" if self.fault else ""
+        return " ".join(word for word in (self.process, self.action, what, unsigned, fault) if word)
+
+
+def draw_step(world: World, books: Books) -> Step:
+    """The next step of the story."""
+    chance = world.chance
+    step = _draw(world, books, _pick(chance, _STEPS), chance.choice("AB"))
+    if step.action in _DISTURBED and chance.random() < 0.5:
+        kind = _pick(chance, _FAULTS)
+        length = chance.choice([1, 1, 2, 3, 6, 20, FOR_LONG])
+        step.fault = Fault(kind, _point(chance), length if kind in ("refuse", "forget") else 1)
+        if kind == "meanwhile":
+            other = "B" if step.process == "A" else "A"
+            step.meanwhile = _draw(world, books, _pick(chance, _MEANWHILE), other)
+            if chance.random() < 0.15:
+                step.meanwhile.fault = Fault("kill", _point(chance))
+    return step
+
+
+def _draw(world: World, books: Books, action: str, process: str) -> Step:
+    chance = world.chance
+    if action in ("repeat", "contradict") and not world.deliveries:
+        action = "post"
+    step = Step("post" if action in ("repeat", "contradict") else action, process)
+    if action == "post":
+        step.event = _event(chance)
+    elif action == "repeat":
+        known = chance.choice(world.deliveries)
+        step.event, step.body = known.event, known.body
+    elif action == "contradict":
+        step.event = _contradiction(chance, chance.choice(world.deliveries).event)
+    elif action in ("post nonsense", "post unsigned"):
+        step.action = "post"
+        step.body = chance.choice(_NONSENSE)
+        step.signed = action == "post nonsense"
+    elif action == "work":
+        step.limit = chance.choice([None, None, 1, 2])
+    elif action == "decide":
+        step.decision = chance.choice(["release", "release", "discard", "retry"])
+        step.row = _interesting_row(chance, books)
+    elif action == "prune":
+        step.days = chance.choice([0, 0, 1, 30])
+    elif action == "mood":
+        step.player = chance.choice(["p", "p", "p", "q", "nobody"])
+        step.mood = chance.choice([*MOODS])
+    elif action == "wait":
+        step.time = chance.choice([100, 3_000, 10_000, _HOUR, 2 * _HOUR, 26 * _HOUR])
+    elif action == "set the clock":
+        step.time = chance.choice([-5, -1, 1, 5, 26]) * _HOUR
+    elif action == "outage":
+        step.place = chance.choice([INBOX, INBOX, INBOX, SPOOL, WALLET])
+        step.length = chance.choice([1, 2, 3, 10, FOR_LONG])
+    if step.event is not None and not step.body:
+        step.body = json.dumps(step.event).encode()
+    return step
+
+
+def _event(chance: random.Random) -> dict[str, Any]:
+    """An event in a world so small that much of it meets."""
+    common = {
+        "tenant_id": TENANT_ID if chance.random() < 0.95 else _FOREIGN,
+        "pool_id": chance.choice(["a", "a", "a", "a", "b"]),
+    }
+    kind = chance.choice(["win", "win", "refund", "refund", "entry", "entry", "entry", "other"])
+    player = chance.choice(["p", "p", "p", "q"])
+    entry_type = chance.choice(["paid"] * 7 + ["bundle"] * 2 + ["credit"])
+    if kind == "win":
+        amount = chance.choice([10, 10, 10, 10, 10.5, 20, 0, HOLD_OVER + 1, 2000])
+        event = win(**common, winner_id=player, amount=amount)
+        if chance.random() < 0.75:
+            # Pools that pay nothing back.
+            event["pool_id"] = chance.choice("cdef")
+        if chance.random() < 0.1:
+            event["seed"] = _UNFAIR
+        return event
+    if kind == "refund":
+        amount = chance.choice([1, 1, 1, 1, 1, 1, 1, 1.5])
+        return refund(**common, user_id=player, entry_type=entry_type, refund_amount=amount)
+    if kind == "entry":
+        slot = chance.randint(1, 4)
+        return entry(**common, user_id=player, entry_type=entry_type, slots_filled=slot)
+    return {"event": "pool.paused", **common, "pool_size": chance.choice([1000, 100])}
+
+
+def _contradiction(chance: random.Random, event: dict[str, Any] | None) -> dict[str, Any]:
+    """The same event with another content."""
+    if event is None or event["event"] not in ("pool.win", "pool.entry"):
+        return _event(chance)
+    player = "winner_id" if event["event"] == "pool.win" else "user_id"
+    change = chance.choice(["player", "amount", "size"])
+    if change == "player":
+        return event | {player: "q" if event[player] == "p" else "p"}
+    if change == "amount" and "amount" in event:
+        return event | {"amount": chance.choice([11, 12])}
+    return event | {"pool_size": 100}
+
+
+def _interesting_row(chance: random.Random, books: Books) -> int:
+    open_rows = [
+        row_id
+        for row_id, line in books.lines.items()
+        if line.decidable or line.state in ("dead", "pending")
+    ]
+    if open_rows and chance.random() < 0.9:
+        return chance.choice(open_rows)
+    return chance.randint(1, len(books.lines) + 1)
+
+
+def _point(chance: random.Random) -> int:
+    """A statement boundary; the early ones are as likely as all the late ones together."""
+    return int(110 ** chance.random())
+
+
+def _pick(chance: random.Random, weights: dict[str, int]) -> str:
+    return chance.choices([*weights], [*weights.values()])[0]
+
+
+def _short(event: dict[str, Any]) -> str:
+    told = [f"{name}={event[name]}" for name in _TOLD if name in event]
+    odd = [each for each in (event.get("tenant_id"), event.get("seed")) if each in _ODD]
+    return " ".join([event["event"], *told, *odd])
