@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,9 +12,12 @@ from casino import Casino
 from casino import win
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from interleaving import each_statement
 from sqlalchemy import create_engine
 from sqlalchemy import text
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
 
 from flask_pooled import ConfigError
 from flask_pooled import event_held
@@ -245,3 +249,21 @@ def test_error_that_a_receiver_goes_on_after_is_no_bypass(
     expected = {"sqlite": "done", "postgresql": "pending"}[backend]
     assert casino.rows("state", "reason", "attempts") == [(expected, None, 1)]
     assert len(casino.movements()) == (backend == "sqlite")
+
+
+def test_transaction_that_is_lost_in_the_end_is_not_done(casino: Casino) -> None:
+    def lose(connection: Connection, statement: str) -> None:
+        if statement == "RELEASE SAVEPOINT pooled_event":
+            driver: Any = connection.connection.driver_connection
+            driver.rollback()
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise OperationalError(statement, None, error)
+
+    casino.post_all(win())
+    with each_statement(lose):
+        assert casino.drain() == 0
+    assert casino.rows("state", "attempts") == [("pending", 0)]
+    casino.make_due()
+    assert casino.drain() == 1
+    assert casino.balance() == 100_000

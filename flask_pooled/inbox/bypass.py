@@ -101,7 +101,7 @@ class Watch:
             raise
         finally:
             _watch.reset(token)
-        if self._mark("RELEASE SAVEPOINT") == "gone":
+        if self._mark("RELEASE SAVEPOINT", raises_if_lost=True) == "gone":
             raise BypassError(
                 "a receiver ended the transaction of its event by itself (a COMMIT or ROLLBACK past the session): "
                 f"nobody can tell what it wrote. {WHAT_NOW}"
@@ -134,8 +134,13 @@ class Watch:
             if savepoint is self._connection.get_nested_transaction():
                 return
 
-    def _mark(self, statement: str) -> Literal["there", "gone", "lost"]:
-        """Whether the transaction still begins with our marker."""
+    def _mark(
+        self, statement: str, *, raises_if_lost: bool = False
+    ) -> Literal["there", "gone", "lost"]:
+        """Whether the transaction still begins with our marker.
+
+        :param raises_if_lost: rather than returning that it is lost, and with it what the receivers wrote.
+        """
         try:
             self._connection.exec_driver_sql(f"{statement} {_MARKER}")
         except SQLAlchemyError as error:
@@ -143,6 +148,8 @@ class Watch:
             lost = self._connection.invalidated or (
                 isinstance(error, DBAPIError) and is_outage(error)
             )
+            if lost and raises_if_lost:
+                raise
             return "lost" if lost else "gone"
         return "there"
 

@@ -58,6 +58,8 @@ class Books:
         self.recorded: set[int] = set()
         #: Bodies that have, or had, a row as rejected.
         self.rejected: set[bytes] = set()
+        #: Attempts that count although nothing came of them, for a reason.
+        self.interrupted = 0
         self._audited: set[tuple[Any, ...]] = set()
 
     def follow(self, run: Run | None = None) -> None:
@@ -162,8 +164,7 @@ class Books:
             check(calls.begun, f"{what}: done, and wallet code was never called")
             line.state = "done"
         elif row["state"] == "dead":
-            tries = calls.failures + self.world.excused_attempts
-            check(tries >= MAX_ATTEMPTS, f"{what}: dead after {calls.failures} failures")
+            check(row["attempts"] == MAX_ATTEMPTS, f"{what}: dead after {row['attempts']} attempts")
             line.move("die", "dead", "attempts")
         elif row["state"] == "held":
             forgotten = run is not None and run.forgotten

@@ -10,7 +10,8 @@ from pathlib import Path
 #: Where a file in memory is to be had; elsewhere a sync takes its time.
 _MEMORY = Path("/dev/shm")
 
-_SUFFIXES = ("", "-wal", "-shm", "-journal")
+#: A database is all of these; the fourth, ``-shm``, is made anew.
+_SUFFIXES = ("", "-wal", "-journal")
 
 
 class Disk:
@@ -60,7 +61,7 @@ class Disk:
     def cut(self) -> None:
         """Lose what was never synced. Nobody may have a file open."""
         for path, files in self._unsynced.items():
-            for suffix in _SUFFIXES:
+            for suffix in (*_SUFFIXES, "-shm"):
                 Path(path + suffix).unlink(missing_ok=True)
             for name, content in files.items():
                 Path(name).write_bytes(content)

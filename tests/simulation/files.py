@@ -25,9 +25,16 @@ class Files:
 
     def __init__(self, setup: Setup, folder: Path) -> None:
         joined = folder / "inbox.sqlite"
-        self._inbox = _open(joined if setup.joined else folder / "pooled.sqlite")
-        self._wallet = _open(joined if setup.joined else folder / "wallet.sqlite")
+        self._paths = (
+            joined if setup.joined else folder / "pooled.sqlite",
+            joined if setup.joined else folder / "wallet.sqlite",
+        )
         self._spool = folder / "pooled-spool.sqlite"
+        self.open()
+
+    def open(self) -> None:
+        """Open them."""
+        self._inbox, self._wallet = map(_open, self._paths)
 
     def close(self) -> None:
         """Close them."""

@@ -40,7 +40,7 @@ class History:
     """
 
     def __init__(self, stage: Stage, seed: int, *, shows_state: bool = False) -> None:
-        self._wire = stage.wire
+        self._wire, self._disk = stage.wire, stage.disk
         self.shows_state = shows_state
         self._world = World(seed)
         #: What happened, line by line.
@@ -59,13 +59,13 @@ class History:
 
         :raises BooksError: a promise is broken; the trace says how it came to that.
         """
-        self.trace.append(f"seed {self._world.seed}: {self._setup}")
+        self.trace.append(f"seed {self._world.seed}: {self._setup}, {self._world.scene}")
         try:
             self._look_at_books(None)
-            for _ in range(self._world.chance.randint(3, 10)):
+            for _ in range(self._world.chance.randint(3, 9)):
                 self._world.pass_time(self._world.chance.choice([5, 5, 500, 5000]))
                 self._perform(draw_step(self._world, self._books))
-            self._end_well()
+            self._end()
         finally:
             self._files.close()
 
@@ -87,6 +87,10 @@ class History:
                 result = "killed"
         if self._broken is not None:
             raise self._broken
+        if run.cut:
+            self._files.close()
+            self._disk.cut()
+            self._files.open()
         self.counts[step.action] += 1
         if run.struck is not None and step.fault is not None:
             self.counts[step.fault.kind] += 1
@@ -107,7 +111,7 @@ class History:
     def _interrupt(self, step: Step, before: str) -> None:
         """Let another process do something in the middle of a step."""
         # Whoever was interrupted has an attempt counted perhaps, and is not done.
-        self._world.interrupted += 1
+        self._world.suspended += 1
         try:
             self._look_at_books(self._wire.runs[-1])
             self._perform(step, f"{before}    meanwhile ")
@@ -116,19 +120,19 @@ class History:
             self._broken = self._broken or error
             raise
         finally:
-            self._world.interrupted -= 1
+            self._world.suspended -= 1
 
     def _excuse(self, step: Step, run: Run) -> None:
         """Note what nobody can be blamed for."""
         world = self._world
-        world.interrupted += run.answer_lost
+        world.interrupted += run.answer_lost + run.overtaken
         if run.refused or run.locked:
             # What became of one attempt may be in this process's memory alone, until it can be written down.
             world.unwritten[step.process] += 1
         elif step.action == "work" and run.undisturbed and not self._wire.runs:
             world.unwritten[step.process] = 0
-        if run.refused_kinds & {"ROLLBACK", "RELEASE"}:
-            # Nobody could look whether the transaction was still there.
+        if run.answer_lost or run.refused_kinds & {"ROLLBACK", "RELEASE"}:
+            # Nobody could tell whether a receiver's own COMMIT was done, or the transaction was still there.
             world.loosen()
 
     def _start_anew(self) -> None:
@@ -193,6 +197,9 @@ class History:
 
     def _work(self, step: Step, run: Run) -> str:
         process = self._processes[step.process]
+        self._world.pass_time(step.time)
+        if step.mends:
+            self._wire.refusals.clear()
         try:
             if step.action == "work":
                 return f"{process.drain(step.limit)} done"
@@ -232,9 +239,15 @@ class History:
             return type(error).__name__
         return "decided"
 
-    def _end_well(self) -> None:
+    def _end(self) -> None:
         """Everything works again: what was acknowledged is paid, or waits for somebody who then lets it be paid."""
-        self._mend()
+        chance = self._world.chance
+        self._wire.refusals.clear()
+        if chance.random() < 0.3:
+            # Receivers fail as long as they may.
+            for name in "ABAB":
+                self._work_later(name)
+        self._world.moods.clear()
         self._settle("in the end")
         for row_id in self._books.in_state("dead"):
             self._perform(Step("decide", "A", decision="retry", row=row_id))
@@ -242,17 +255,31 @@ class History:
             if self._books.lines[row_id].reason == "bypass":
                 self._perform(Step("decide", "B", decision="release", row=row_id))
         self._settle("after all")
+        if chance.random() < 0.3:
+            self._repeat_everything()
         for row_id, line in self._books.lines.items():
             paid = line.state in ("done", "discarded")
             check(paid or not line.counted, f"event {row_id} is {line.state} in the end")
+
+    def _repeat_everything(self) -> None:
+        """Whatever was sent is sent again, when all that can be forgotten was forgotten."""
+        self._world.pass_time(1000)
+        self._perform(Step("prune", "A"))
+        again = {each.body: each.event for each in self._world.deliveries if each.event}
+        for body, event in again.items():
+            self._perform(Step("post", "B", event=event, body=body))
+        self._settle("in the end of ends")
+
+    def _work_later(self, name: str) -> None:
+        """Work when every pause is over, by whatever clock it was set."""
+        self._world.step_clock(self._world.latest - self._world.now)
+        self._perform(Step("work", name, time=2 * _HOUR))
 
     def _settle(self, when: str) -> None:
         for name in "AB" * MAX_ATTEMPTS:
             if not (self._files.spooled() or self._books.in_state("pending")):
                 return
-            self._world.step_clock(self._world.latest - self._world.now)
-            self._world.pass_time(2 * _HOUR)
-            self._perform(Step("work", name))
+            self._work_later(name)
         check(False, f"something is in the spool, or pending, {when}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import io
 from collections import deque
+from collections.abc import Callable
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
@@ -78,9 +79,10 @@ class Process:
     """One process of a casino: its app, its connections, its memory.
 
     :param folder: of the casino's files, shared by its processes.
+    :param kill: ends the process that acts.
     """
 
-    def __init__(self, name: str, setup: Setup, folder: Path) -> None:
+    def __init__(self, name: str, setup: Setup, folder: Path, kill: Callable[[], object]) -> None:
         self.name = name
         self.setup = setup
         # Kept, so that no new object gets the identity of an old one.
@@ -106,7 +108,7 @@ class Process:
         self.pooled = Pooled(self.app, db=self.db if setup.home == "db" else None)
         self.db.init_app(self.app)
         self.state = state_of(self.app)
-        self.wallet = Wallet(self.db, joined=setup.joined, uses_db=setup.home != "uri")
+        self.wallet = Wallet(self.db, joined=setup.joined, uses_db=setup.home != "uri", kill=kill)
         for signal in (pool_win, pool_refund, pool_entry, pool_event):
             signal.connect_via(self.app)(self.wallet.receive)
         for outcome, observed in (

@@ -6,6 +6,7 @@ from collections import Counter
 
 from .books import Books
 from .books import check
+from .processes import MAX_ATTEMPTS
 from .wallet import FIRST
 from .wallet import SECOND
 
@@ -60,15 +61,23 @@ def _payments_are_whole_and_made_once(books: Books, joined: bool) -> None:
 
 def _attempts_are_those_that_failed(books: Books) -> None:
     """By themselves, or because their process died. An outage is none."""
-    without_reason = 0
+    world, without_reason = books.world, 0
     for row_id, row in books.rows.items():
         if row["state"] not in ("pending", "dead", "done"):
             continue
         failures = books.calls(row_id).failures
+        check(row["attempts"] <= MAX_ATTEMPTS, f"event {row_id} is tried for ever")
         check(row["attempts"] >= failures, f"event {row_id}: a failure is not counted")
-        without_reason += max(row["attempts"] - failures - (row["state"] == "done"), 0)
-    excused = books.world.excused_attempts
-    check(without_reason <= excused, f"{without_reason} attempts are counted that never failed")
+        if row["state"] != "done":
+            without_reason += row["attempts"] - failures
+    for_good = books.interrupted + world.interrupted
+    for_now = world.unwritten.total() + world.suspended
+    check(
+        without_reason <= for_good + for_now,
+        f"{without_reason} attempts are counted that never failed",
+    )
+    books.interrupted = min(without_reason, for_good) if for_now else without_reason
+    world.interrupted = 0
 
 
 def _trails_tell_what_happened(books: Books) -> None:

@@ -57,7 +57,7 @@ class Stage:
         cast = []
         for name in "AB":
             with self.wire.run(Run(name)):
-                cast.append(Process(name, setup, self.disk.folder))
+                cast.append(Process(name, setup, self.disk.folder, self.wire.kill))
         self.wire.end_all()
         # It is here to stay, and need not be looked at by each collection of garbage.
         gc.collect()

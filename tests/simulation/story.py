@@ -63,7 +63,8 @@ _MEANWHILE = {
     "post": 8,
     "repeat": 6,
     "contradict": 2,
-    "work": 14,
+    "work": 10,
+    "work late": 8,
     "drain the spool": 4,
     "decide": 4,
     "prune": 2,
@@ -84,6 +85,8 @@ _TOLD = (
 #: Values that make all the difference.
 _FOREIGN, _UNFAIR = _ODD = ("another-tenant", "unfair")
 
+_KINDS = ("win", "win", "refund", "refund", "entry", "entry", "entry", "other")
+
 _NONSENSE = (b"{", b"[]", b'{"event": 5}', b'{"event": "pool.win", "tenant_id": "x"}', b"\xff")
 
 
@@ -99,6 +102,8 @@ class Step:
     signed: bool = True
     #: How many attempts to make.
     limit: int | None = None
+    #: Whether everything is in reach again.
+    mends: bool = False
     #: How many days are kept.
     days: int = 0
     #: What is decided, and about which row.
@@ -119,7 +124,11 @@ class Step:
         event = self.event or {}
         what = {
             "post": _short(event) if event else repr(self.body),
-            "work": f"on {self.limit}" if self.limit else "",
+            "work": " ".join(
+                [f"on {self.limit}"] * bool(self.limit)
+                + [f"after {self.time} ms"] * bool(self.time)
+                + ["where all works again"] * self.mends
+            ),
             "prune": f"but {self.days} days",
             "decide": f"{self.decision} {self.row}",
             "mood": f"{self.player}: {self.mood}",
@@ -135,11 +144,22 @@ class Step:
 def draw_step(world: World, books: Books) -> Step:
     """The next step of the story."""
     chance = world.chance
-    step = _draw(world, books, _pick(chance, _STEPS), chance.choice("AB"))
+    owing = [process for process, count in world.unwritten.items() if count]
+    if owing and chance.random() < 0.3:
+        return Step("work", owing[0], mends=True)
+    action = _pick(chance, _STEPS)
+    if world.scene == "one account" and chance.random() < 0.4:
+        action = "post"
+    step = _draw(world, books, action, chance.choice("AB"))
     if step.action in _DISTURBED and chance.random() < 0.5:
         kind = _pick(chance, _FAULTS)
-        length = chance.choice([1, 1, 2, 3, 6, 20, FOR_LONG])
-        step.fault = Fault(kind, _point(chance), length if kind in ("refuse", "forget") else 1)
+        if kind in ("refuse", "forget"):
+            length = chance.choice([1, 1, 2, 3, 6, 20, FOR_LONG])
+            step.fault = Fault(kind, _point(chance), length)
+        elif kind in ("busy", "lost") or chance.random() < 0.5:
+            step.fault = Fault(kind, _point(chance))
+        else:
+            step.fault = Fault(kind, chance.choice([1, 1, 1, 2, 2, 3, 4]), after_commit=True)
         if kind == "meanwhile":
             other = "B" if step.process == "A" else "A"
             step.meanwhile = _draw(world, books, _pick(chance, _MEANWHILE), other)
@@ -154,16 +174,19 @@ def _draw(world: World, books: Books, action: str, process: str) -> Step:
         action = "post"
     step = Step("post" if action in ("repeat", "contradict") else action, process)
     if action == "post":
-        step.event = _event(chance)
+        step.event = _event(world)
     elif action == "repeat":
         known = chance.choice(world.deliveries)
         step.event, step.body = known.event, known.body
     elif action == "contradict":
-        step.event = _contradiction(chance, chance.choice(world.deliveries).event)
+        step.event = _contradiction(world, chance.choice(world.deliveries).event)
     elif action in ("post nonsense", "post unsigned"):
         step.action = "post"
         step.body = chance.choice(_NONSENSE)
         step.signed = action == "post nonsense"
+    elif action == "work late":
+        # The one who is interrupted is stopped for hours.
+        step.action, step.time = "work", 2 * _HOUR
     elif action == "work":
         step.limit = chance.choice([None, None, 1, 2])
     elif action == "decide":
@@ -186,19 +209,26 @@ def _draw(world: World, books: Books, action: str, process: str) -> Step:
     return step
 
 
-def _event(chance: random.Random) -> dict[str, Any]:
+def _event(world: World) -> dict[str, Any]:
     """An event in a world so small that much of it meets."""
+    chance, scene = world.chance, world.scene
+    if scene == "one account" and chance.random() < 0.85:
+        common = {"tenant_id": TENANT_ID, "pool_id": "a", "user_id": "p"}
+        # First come refunds that must wait, then entries that make room for them.
+        if chance.random() < (0.8 if len(world.deliveries) < 3 else 0.3):
+            return refund(**common)
+        return entry(**common, slots_filled=chance.randint(1, 4))
+    kind = "win" if scene == "wins" and chance.random() < 0.85 else chance.choice(_KINDS)
     common = {
         "tenant_id": TENANT_ID if chance.random() < 0.95 else _FOREIGN,
-        "pool_id": chance.choice(["a", "a", "a", "a", "b"]),
+        "pool_id": chance.choice("aaaab"),
     }
-    kind = chance.choice(["win", "win", "refund", "refund", "entry", "entry", "entry", "other"])
-    player = chance.choice(["p", "p", "p", "q"])
+    player = chance.choice("pppq")
     entry_type = chance.choice(["paid"] * 7 + ["bundle"] * 2 + ["credit"])
     if kind == "win":
-        amount = chance.choice([10, 10, 10, 10, 10.5, 20, 0, HOLD_OVER + 1, 2000])
+        amount = chance.choice([10, 10, 10, 10, 10.5, 14, 0, HOLD_OVER + 1, 2000])
         event = win(**common, winner_id=player, amount=amount)
-        if chance.random() < 0.75:
+        if chance.random() < 0.6:
             # Pools that pay nothing back.
             event["pool_id"] = chance.choice("cdef")
         if chance.random() < 0.1:
@@ -213,10 +243,11 @@ def _event(chance: random.Random) -> dict[str, Any]:
     return {"event": "pool.paused", **common, "pool_size": chance.choice([1000, 100])}
 
 
-def _contradiction(chance: random.Random, event: dict[str, Any] | None) -> dict[str, Any]:
+def _contradiction(world: World, event: dict[str, Any] | None) -> dict[str, Any]:
     """The same event with another content."""
+    chance = world.chance
     if event is None or event["event"] not in ("pool.win", "pool.entry"):
-        return _event(chance)
+        return _event(world)
     player = "winner_id" if event["event"] == "pool.win" else "user_id"
     change = chance.choice(["player", "amount", "size"])
     if change == "player":

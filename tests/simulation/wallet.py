@@ -30,6 +30,7 @@ MOODS = {
     "fail late": False,
     "find no database": False,
     "exit": False,
+    "die": False,
     "throw away": False,
     "end it and fail": False,
     "end it": False,
@@ -42,10 +43,12 @@ class Wallet:
 
     :param joined: whether it lives in the inbox's database.
     :param db: the casino's Flask-SQLAlchemy object.
+    :param kill: ends the process.
     :param uses_db: whether it writes through ``db.session``, and not through ``session``.
     """
 
-    def __init__(self, db: Any, *, joined: bool, uses_db: bool) -> None:
+    def __init__(self, db: Any, *, joined: bool, uses_db: bool, kill: Callable[[], object]) -> None:
+        self._kill = kill
         self._db = db
         self._joined = joined
         self._uses_db = uses_db
@@ -115,6 +118,8 @@ class Wallet:
                 wallet.close()
             return
         calls.failures += 1
+        if mood == "die":
+            self._kill()
         if mood == "exit":
             raise SystemExit("the receiver ends its process")
         raise LookupError("the wallet does not like this")

@@ -38,7 +38,8 @@ FOR_LONG = 10**6
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong within one step, at its statement boundary number *at* or as soon as it can from there on.
+    """What goes wrong within one step, at its statement boundary number *at* or as soon as it can from there on; or
+    right after its COMMIT number *at*.
 
     ``kill`` ends the process, ``cut`` the machine. ``refuse`` makes the statement fail, and the next ones too, until
     *length* have failed; ``forget`` does the same and has SQLite roll back what was open. ``busy`` is a lock that is
@@ -48,10 +49,12 @@ class Fault:
     kind: str
     at: int
     length: int = 1
+    after_commit: bool = False
 
     def __str__(self) -> str:
         times = f" x{self.length}" if self.length > 1 else ""
-        return f"{self.kind}{times} at {self.at}"
+        where = "after COMMIT" if self.after_commit else "at"
+        return f"{self.kind}{times} {where} {self.at}"
 
 
 @dataclass(slots=True)
@@ -62,7 +65,11 @@ class Run:
     fault: Fault | None = None
     #: What the other process does at the fault's point.
     meanwhile: Callable[[], None] | None = None
+    #: Which life of the process it belongs to.
+    life: int = 0
+    #: Statement boundaries, and COMMITs, that it has come past.
     count: int = 0
+    commits: int = 0
     #: Where the fault struck, in words; ``None``: not yet.
     struck: str | None = None
     #: Statements that failed, by the file that they were for, and their kinds.
@@ -71,6 +78,8 @@ class Run:
     #: Locks that were really held, by the other process or by the wallet's own event.
     locked: int = 0
     forgotten: bool = False
+    cut: bool = False
+    overtaken: bool = False
     answer_lost: bool = False
 
     @property
@@ -115,6 +124,7 @@ class Wire:
     @contextmanager
     def run(self, run: Run) -> Iterator[None]:
         """Let a process do one thing; another one may be in the middle of its own."""
+        run.life = self._lives[run.process]
         self.runs.append(run)
         try:
             yield
@@ -128,6 +138,14 @@ class Wire:
             if connection.process == process:
                 connection.drop()
         self._open = [each for each in self._open if each.process != process]
+
+    def kill(self) -> None:
+        """End the process that acts, in the middle of what it does.
+
+        :raises Killed: always.
+        """
+        self.end(self.runs[-1].process)
+        raise Killed
 
     def end_all(self) -> None:
         """End every process."""
@@ -147,6 +165,8 @@ class Wire:
 
     def _connect(self, path: Any, **kwargs: Any) -> WiredConnection:
         run = self.runs[-1]
+        if run.life != self._lives[run.process]:
+            raise Killed
         place = _place(str(path))
         if self.refusals[place]:
             self._count_refusal(run, place)
@@ -182,9 +202,15 @@ class Wire:
     def _reach(self, connection: WiredConnection, run: Run, side: str, title: str) -> None:
         if connection.is_dead:
             raise Killed
+        after_commit = side == "after" and title == "COMMIT"
         run.count += 1
+        run.commits += after_commit
         fault = run.fault
-        if fault is None or run.struck is not None or run.count < fault.at:
+        if fault is None or run.struck is not None:
+            return
+        if fault.after_commit and not after_commit:
+            return
+        if (run.commits if fault.after_commit else run.count) < fault.at:
             return
         if not _strikes(fault.kind, side, title, connection.place):
             return
@@ -193,7 +219,7 @@ class Wire:
             self.end(run.process)
         elif fault.kind == "cut":
             self.end_all()
-            self._disk.cut()
+            run.cut = True
         elif fault.kind in ("refuse", "forget"):
             run.forgotten = fault.kind == "forget"
             self.refusals[connection.place] += fault.length
@@ -204,6 +230,7 @@ class Wire:
             run.answer_lost = True
             raise _error("disk I/O error", sqlite3.SQLITE_IOERR)
         elif fault.kind == "meanwhile" and run.meanwhile is not None:
+            run.overtaken = True
             run.meanwhile()
         if connection.is_dead:
             raise Killed

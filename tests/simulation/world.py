@@ -50,14 +50,19 @@ class World:
     now: int = BEGINNING
     #: Draws the story.
     chance: random.Random = field(init=False)
+    #: What the story is about: ``everything``, ``one account`` of refunds, or ``wins``.
+    scene: str = field(init=False)
     deliveries: list[Delivery] = field(default_factory=list)
     #: How wallet code fares with a player, where it does not simply pay.
     moods: dict[str, str] = field(default_factory=dict)
     calls: dict[str, Calls] = field(default_factory=dict)
     #: What was told to observers: outcome and key.
     told: list[tuple[str, str]] = field(default_factory=list)
-    #: Attempts that may have been counted although nothing came of them: their process died, or an answer was lost.
+    #: Attempts that the last step may have left counted although nothing came of them: their process died, another
+    #: one was quicker, or the answer to a COMMIT was lost.
     interrupted: int = 0
+    #: Those in the middle of which another process is looked at.
+    suspended: int = 0
     #: Attempts of which only a process's memory knows that they do not count.
     unwritten: Counter[str] = field(default_factory=Counter)
     #: Keys whose receiver committed past its event, and nobody was left to see it: it may pay again.
@@ -77,6 +82,7 @@ class World:
     def __post_init__(self) -> None:
         self.jitter = random.Random(f"jitter {self.seed}")
         self.chance = random.Random(f"story {self.seed}")
+        self.scene = self.chance.choice(["everything", "everything", "one account", "wins"])
 
     def clock(self) -> float:
         """Seconds since the epoch."""
@@ -130,11 +136,6 @@ class World:
     def calls_of(self, key: str) -> Calls:
         """What wallet code did about the event with that key."""
         return self.calls.setdefault(key, Calls())
-
-    @property
-    def excused_attempts(self) -> int:
-        """Attempts that may be counted although nothing came of them."""
-        return self.interrupted + self.unwritten.total()
 
     def loosen(self) -> None:
         """Expect nothing more of what was committed past its event."""
