@@ -41,7 +41,7 @@ def test_state_is_one_frozen_object(make_app: Callable[..., Flask]) -> None:
     assert isinstance(state, State)
     with pytest.raises(dataclasses.FrozenInstanceError):
         state.settings = None  # type: ignore[misc, assignment]  # that is the point
-    assert set(vars(pooled)) == {"_db", "_talisman", "_loader"}
+    assert set(vars(pooled)) == {"_db", "_talisman", "_loader", "_rehearsal"}
 
 
 @pytest.mark.parametrize("constructor", [True, False])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -43,9 +45,8 @@ def rehearse(context: click.Context, yes: bool, as_json: bool, junit: Path | Non
                 abort=True,
                 err=True,
             )
-        # Rehearsed failures are no news; what they say is in the report.
-        logging.getLogger("flask_pooled").setLevel(logging.CRITICAL + 1)
-        report = play(app)
+        with _silence():
+            report = play(app)
     except ConfigError as error:
         fail(str(error), USAGE)
     state.dispatcher.close()
@@ -55,3 +56,15 @@ def rehearse(context: click.Context, yes: bool, as_json: bool, junit: Path | Non
     click.echo(json.dumps(report.as_facts()) if as_json else report.as_table())
     if report.failed:
         context.exit(_FAILED)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Rehearsed failures are no news; what they say is in the report."""
+    logger = logging.getLogger("flask_pooled")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
