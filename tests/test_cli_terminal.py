@@ -6,14 +6,14 @@ import pytest
 from click import unstyle
 
 from flask_pooled.cli.terminal import coloured
-from flask_pooled.cli.terminal import dollars
-from flask_pooled.cli.terminal import exact
 from flask_pooled.cli.terminal import Field
-from flask_pooled.cli.terminal import iso
-from flask_pooled.cli.terminal import moment
-from flask_pooled.cli.terminal import safe
-from flask_pooled.cli.terminal import span
 from flask_pooled.cli.terminal import table
+from flask_pooled.words import dollars
+from flask_pooled.words import exact
+from flask_pooled.words import iso
+from flask_pooled.words import moment
+from flask_pooled.words import safe
+from flask_pooled.words import span
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ LAYERS: list[set[str]] = [
     {
         "caches",
         "cli",
+        "console",
         "databases",
         "doctor",
         "embed",
@@ -33,6 +34,7 @@ LAYERS: list[set[str]] = [
         "talisman",
         "unsigned",
         "webhook",
+        "words",
     },
     {"dispatch", "inbox"},
     {

@@ -23,8 +23,6 @@ from flask_pooled.cli.options import json_option
 from flask_pooled.cli.options import who_option
 from flask_pooled.cli.options import why_option
 from flask_pooled.cli.options import yes_option
-from flask_pooled.cli.terminal import dollars
-from flask_pooled.cli.terminal import safe
 from flask_pooled.inbox.bulk import choose
 from flask_pooled.inbox.bulk import choose_by_id
 from flask_pooled.inbox.bulk import Chosen
@@ -33,6 +31,8 @@ from flask_pooled.inbox.bulk import Outcome
 from flask_pooled.inbox.bulk import STATES
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.state import State
+from flask_pooled.words import dollars
+from flask_pooled.words import safe
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -12,11 +12,11 @@ from flask.cli import NoAppException
 from flask.cli import ScriptInfo
 
 from flask_pooled.cli.options import json_option
-from flask_pooled.cli.terminal import safe
 from flask_pooled.doctor.examination import examine
 from flask_pooled.doctor.findings import Finding
 from flask_pooled.errors import ConfigError
 from flask_pooled.state import state_of
+from flask_pooled.words import safe
 
 #: Exit code where something would cost money or players.
 _FAULT = 1

@@ -20,20 +20,18 @@ from flask_pooled.cli.options import filter_options
 from flask_pooled.cli.options import json_option
 from flask_pooled.cli.terminal import Cell
 from flask_pooled.cli.terminal import coloured
-from flask_pooled.cli.terminal import dollars
 from flask_pooled.cli.terminal import Field
-from flask_pooled.cli.terminal import iso
-from flask_pooled.cli.terminal import moment
 from flask_pooled.cli.terminal import table
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import Listed
 from flask_pooled.inbox.listing import Listing
 from flask_pooled.inbox.listing import LONGEST_PAGE
+from flask_pooled.words import dollars
+from flask_pooled.words import iso
+from flask_pooled.words import moment
+from flask_pooled.words import state_words
 
 STATES = ("pending", "done", "dead", "held", "duplicate", "rejected", "discarded")
-
-#: Reasons that say no more than the state.
-_PLAIN_REASONS = ("attempts", "repeat")
 
 #: Exit code where nothing was found.
 _NOTHING = 1
@@ -116,13 +114,6 @@ def event_facts(event: Listed) -> dict[str, Any]:
     """One event for scripts, its times in ISO 8601."""
     times = ("received_at", "due_at", "settled_at")
     return asdict(event) | {name: iso(getattr(event, name)) for name in times}
-
-
-def state_words(event: Listed) -> str:
-    """The state of an event, with the reason where that says more."""
-    if event.reason is None or event.reason in _PLAIN_REASONS:
-        return event.state
-    return f"{event.state} {event.reason}"
 
 
 def _table(which: Filter, events: Sequence[Listed], *, in_parts: bool = False) -> list[str]:

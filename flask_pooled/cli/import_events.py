@@ -18,12 +18,12 @@ from flask_pooled.cli.options import json_option
 from flask_pooled.cli.options import who_option
 from flask_pooled.cli.options import why_option
 from flask_pooled.cli.options import yes_option
-from flask_pooled.cli.terminal import dollars
-from flask_pooled.cli.terminal import safe
 from flask_pooled.inbox.bodies import BodiesError
 from flask_pooled.inbox.bodies import split_bodies
 from flask_pooled.inbox.importing import Imported
 from flask_pooled.state import State
+from flask_pooled.words import dollars
+from flask_pooled.words import safe
 
 #: Exit code where something could not be imported, or nothing was to be.
 _NOT_DONE = 1

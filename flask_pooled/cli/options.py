@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import getpass
-import re
 import time
 from collections.abc import Callable
-from datetime import datetime
-from datetime import UTC
 from typing import Any
 from typing import TypeVar
 
 import click
 
+from flask_pooled.words import read_moment
+from flask_pooled.words import searchable
+from flask_pooled.words import whole_kind
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 #: Numbers of rows are 64 bits wide.
 EVENT_ID = click.IntRange(1, 2**63 - 1)
-
-_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|m|min|h|d|w)", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def text_value(text: str) -> str:
@@ -27,14 +25,15 @@ def text_value(text: str) -> str:
 
     :raises click.BadParameter: it is none.
     """
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise click.BadParameter("it holds bytes that are no text")
-    return text
+    try:
+        return searchable(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def kind_value(text: str) -> str:
     """The name of an event; the three that Pooled documents may be written without ``pool.``."""
-    return f"pool.{text}" if text in ("win", "refund", "entry") else text_value(text)
+    return whole_kind(text_value(text))
 
 
 def moment_value(text: str) -> int:
@@ -43,15 +42,10 @@ def moment_value(text: str) -> int:
     :returns: milliseconds since the epoch.
     :raises click.BadParameter: it is neither.
     """
-    if span := _SPAN.fullmatch(text.strip()):
-        return int((time.time() - float(span[1]) * _SECONDS[span[2]]) * 1000)
     try:
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise click.BadParameter(
-            "it is no time: write it as in 90s, 15m, 2h, 3d, 1w or 2026-05-29T14:32"
-        ) from None
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
+        return read_moment(text, time.time())
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def filter_options(command: _Command) -> _Command:

@@ -16,28 +16,24 @@ from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import needs_database
 from flask_pooled.cli.events import event_facts
-from flask_pooled.cli.events import state_words
 from flask_pooled.cli.options import EVENT_ID
 from flask_pooled.cli.options import json_option
 from flask_pooled.cli.terminal import coloured
-from flask_pooled.cli.terminal import dollars
-from flask_pooled.cli.terminal import exact
-from flask_pooled.cli.terminal import iso
-from flask_pooled.cli.terminal import safe
 from flask_pooled.errors import InboxError
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.inbox.listing import Life
 from flask_pooled.inbox.listing import Listed
 from flask_pooled.inbox.listing import MOST_REPEATS
+from flask_pooled.words import exact
+from flask_pooled.words import iso
+from flask_pooled.words import properties
+from flask_pooled.words import safe
+from flask_pooled.words import state_words
+from flask_pooled.words import step_reason
+from flask_pooled.words import text_of
 
 #: Exit code for an event that is not there.
 _NOT_FOUND = 1
-
-_FAIRNESS = {
-    "text": "the seed matches its commitment (SHA-256 of its text)",
-    "hex": "the seed matches its commitment (SHA-256 of its bytes)",
-    "none": "the seed does not match its commitment",
-}
 
 
 @click.command()
@@ -91,7 +87,7 @@ def _print_body(life: Life) -> None:
     if life.body is None:
         fail(f"event {life.event.id} repeats event {life.event.original_id}: show that", _NOT_FOUND)
     if sys.stdout.isatty():
-        click.echo(safe(life.body.decode("utf-8", "backslashreplace")))
+        click.echo(safe(text_of(life.body)))
     else:
         click.echo(life.body, nl=False)
 
@@ -102,39 +98,18 @@ def _lines(life: Life) -> Iterator[str]:
     if explanation := EXPLANATIONS.get(event.reason or ""):
         yield explanation
     yield ""
-    for name, value in _properties(life):
-        if value:
-            yield f"{name:<12}{safe(value)}"
+    for name, value in properties(life):
+        yield f"{name:<12}{safe(value)}"
     yield from _deliveries(life)
     yield from _trail(life)
     if life.error is not None:
         yield from _section("Error", life.error.rstrip().splitlines())
     if life.body is not None:
-        text = life.body.decode("utf-8", "backslashreplace")
-        yield from _section(f"Body, {len(life.body)} bytes", text.splitlines())
+        yield from _section(f"Body, {len(life.body)} bytes", text_of(life.body).splitlines())
 
 
 def _state(event: Listed) -> str:
     return click.style(safe(state_words(event)), fg=coloured(event.state).colour)
-
-
-def _properties(life: Life) -> Iterator[tuple[str, str]]:
-    event = life.event
-    yield "Received", exact(event.received_at)
-    yield "Player", event.player_id or ""
-    size = "" if event.pool_size is None else f" of {event.pool_size:,} USD"
-    yield "Pool", "" if event.pool_id is None else event.pool_id + size
-    yield "Entry", event.entry_type or ""
-    yield "Amount", "" if event.cents is None else f"{dollars(event.cents)} USD"
-    yield "Fairness", _FAIRNESS.get(life.fairness or "", "")
-    if event.original_id is not None:
-        relation = "Repeats" if event.state == "duplicate" else "Contradicts"
-        yield relation, f"event {event.original_id}"
-    yield "Attempts", str(event.attempts)
-    yield "Due", exact(event.due_at)
-    yield ("Done" if event.state == "done" else "Settled"), exact(event.settled_at)
-    yield "By", ", ".join(life.receivers)
-    yield "Key", life.idempotency_key or ""
 
 
 def _deliveries(life: Life) -> Iterator[str]:
@@ -152,9 +127,7 @@ def _trail(life: Life) -> Iterator[str]:
         return
     yield from ("", click.style("Audit trail", bold=True))
     for step in life.trail:
-        # The inbox gives a traceback: what it ends with says most.
-        reason = step.reason or ""
-        why = reason if step.actor else "".join(reason.rstrip().splitlines()[-1:])
+        why = step_reason(step)
         yield safe(
             f"  {exact(step.at)}  {step.actor or 'the inbox'}: {step.action}, "
             f"{step.from_state} -> {step.to_state}" + (f": {why}" if why else "")

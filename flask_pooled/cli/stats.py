@@ -15,10 +15,10 @@ from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import needs_database
 from flask_pooled.cli.options import json_option
 from flask_pooled.cli.terminal import coloured
-from flask_pooled.cli.terminal import safe
-from flask_pooled.cli.terminal import span
 from flask_pooled.stats import read_stats
 from flask_pooled.stats import spool_stats
+from flask_pooled.words import safe
+from flask_pooled.words import span
 
 _STATES = ("pending", "held", "dead", "done", "duplicate", "rejected", "discarded")
 

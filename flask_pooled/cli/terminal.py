@@ -6,13 +6,10 @@ import shutil
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from datetime import UTC
-from itertools import pairwise
 
 import click
 
-from flask_pooled.money import from_cents
+from flask_pooled.words import safe
 
 #: Between two columns.
 _GAP = "  "
@@ -49,63 +46,9 @@ class Field:
     wide: int = 0
 
 
-def safe(text: object) -> str:
-    """Text with every character that could steer a terminal or hide others written out."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
-        for letter in str(text)
-    )
-
-
 def coloured(state: str) -> Cell:
     """A state in its colour."""
     return Cell(state, _COLOURS.get(state))
-
-
-def dollars(cents: int | None) -> str:
-    """An amount as in ``1,000.00``; empty for none."""
-    return "" if cents is None else f"{from_cents(cents):,}"
-
-
-def moment(at: int | None) -> str:
-    """A time in UTC to the minute, for tables; empty for none.
-
-    :param at: milliseconds since the epoch.
-    """
-    return "" if at is None else f"{datetime.fromtimestamp(at / 1000, UTC):%Y-%m-%d %H:%M}"
-
-
-def exact(at: int | None) -> str:
-    """A time in UTC to the millisecond; empty for none.
-
-    :param at: milliseconds since the epoch.
-    """
-    if at is None:
-        return ""
-    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%d %H:%M:%S}.{at % 1000:03} UTC"
-
-
-def iso(at: int | None) -> str | None:
-    """A time for scripts, ISO 8601 in UTC.
-
-    :param at: milliseconds since the epoch.
-    """
-    return (
-        None
-        if at is None
-        else datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
-    )
-
-
-def span(seconds: float) -> str:
-    """A length of time by its two largest units, as in ``2 h 5 min``."""
-    whole = int(seconds)
-    units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)]
-    for (large, size), (small, part) in pairwise(units):
-        if whole >= size:
-            rest = whole % size // part
-            return f"{whole // size} {large}" + (f" {rest} {small}" if rest else "")
-    return f"{whole} s"
 
 
 def table(fields: Sequence[Field], rows: Sequence[Sequence[Cell | str]]) -> list[str]:

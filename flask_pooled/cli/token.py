@@ -16,13 +16,13 @@ from flask_pooled import embed
 from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import USAGE
-from flask_pooled.cli.terminal import safe
 from flask_pooled.errors import PooledError
 from flask_pooled.player import CURRENCIES
 from flask_pooled.player import Player
 from flask_pooled.settings import Settings
 from flask_pooled.token_check import check_token
 from flask_pooled.tokens import MAX_TTL
+from flask_pooled.words import safe
 
 
 def _usd(text: str) -> Decimal:

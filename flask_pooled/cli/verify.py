@@ -17,13 +17,13 @@ from flask.cli import with_appcontext
 from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import USAGE
-from flask_pooled.cli.terminal import safe
 from flask_pooled.errors import PayloadError
 from flask_pooled.events import parse_event
 from flask_pooled.settings import Settings
 from flask_pooled.signature import verify_signature
 from flask_pooled.token_check import check_token
 from flask_pooled.token_check import is_signed
+from flask_pooled.words import safe
 
 #: Exit code for what is not in order.
 _REFUSED = 1
