@@ -21,6 +21,7 @@ from example_app import database
 from example_app import errors
 from example_app import formats
 from example_app import lobby
+from example_app import rehearsal  # noqa: F401 - says who plays in a rehearsal
 from example_app import security
 from example_app import wallet
 from example_app.extensions import csrf

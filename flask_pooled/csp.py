@@ -90,6 +90,15 @@ def _allow_frame(policy: str, origin: str, target: _Origin) -> str:
     return _with_directive(policy, f"frame-src {' '.join([*kept, origin])}")
 
 
+def allows_frame(policy: str, origin: str) -> bool:
+    """Tell whether pages under a Content-Security-Policy may show a frame from an origin.
+
+    :param policy: as for :func:`allow_frame`.
+    :param origin: likewise.
+    """
+    return allow_frame(policy, origin) == policy
+
+
 def allow_own(policy: str, kind: Literal["script", "connect"], url: str, nonce: str | None) -> str:
     """Let pages under a Content-Security-Policy load one address of their own site.
 

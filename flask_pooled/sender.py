@@ -113,8 +113,7 @@ def into_app(app: Flask) -> Post:
     Nothing that wraps the app, and none of its hooks, is spared; an exception that would be a server's 500 is one.
     """
     path = f"{state_of(app).settings.url_prefix}/webhook"
-    trusted = [str(host).lstrip(".") for host in app.config.get("TRUSTED_HOSTS") or ()]
-    host = app.config.get("SERVER_NAME") or next(iter(trusted), "localhost")
+    host = host_of(app)
 
     def post(parcel: Parcel) -> Answer:
         began = time.perf_counter()
@@ -131,6 +130,12 @@ def into_app(app: Flask) -> Post:
         return Answer(status, text[:_EXCERPT], time.perf_counter() - began)
 
     return post
+
+
+def host_of(app: Flask) -> str:
+    """A host name that the app answers to."""
+    trusted = [str(host).lstrip(".") for host in app.config.get("TRUSTED_HOSTS") or ()]
+    return str(app.config.get("SERVER_NAME") or next(iter(trusted), "localhost"))
 
 
 class _NoRedirect(HTTPRedirectHandler):

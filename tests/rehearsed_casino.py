@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
-import time
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import jwt
 from casino import Casino
 from flask import Flask
-from flask import redirect
 from flask import render_template_string
-from flask import request
-from flask import Response
 from flask import session
 from flask.testing import FlaskClient
-from werkzeug.wrappers import Response as BaseResponse
 
 from flask_pooled import Player
 from flask_pooled import pool_entry
@@ -41,7 +32,6 @@ def furnish(casino: Casino, broken: str = "") -> Flask:
     casino.sql(
         f"INSERT INTO ledger (player, cents, key) VALUES ('{PLAYER}', {DEPOSIT}, 'first deposit')"
     )
-    cached: list[str] = []
 
     def balance() -> Decimal:
         rows = casino.db.session.query(casino.ledger).filter_by(player=PLAYER).all()
@@ -59,7 +49,7 @@ def furnish(casino: Casino, broken: str = "") -> Flask:
         return {"player": player(), "balance": balance, "page": "/lobby", "login": log_in}
 
     def log_in(client: FlaskClient) -> None:
-        client.post("/login", base_url="https://localhost")
+        client.post("/login")
 
     @app.post("/login")
     def login() -> str:
@@ -67,83 +57,29 @@ def furnish(casino: Casino, broken: str = "") -> Flask:
         return ""
 
     @app.get("/lobby")
-    def lobby() -> Response | str:
-        text = render_template_string("<h1>Lobby</h1>{{ pooled_iframe() }}")
-        if broken == "token cached in a global":
-            cached.append(text)
-            return cached[0]
-        answer = app.make_response(text)
-        if broken == "CSP without the origin":
-            answer.headers["Content-Security-Policy"] = "default-src 'self'; frame-src 'self'"
-        return answer
+    def lobby() -> str:
+        return render_template_string("<h1>Lobby</h1>{{ pooled_iframe() }}")
 
-    if broken == "balance sent as a string":
-        _mint_strings(app, player)
-    if broken == "webhook behind a login wall":
-
-        @app.before_request
-        def wall() -> BaseResponse | None:
-            if "player" not in session and request.path != "/login":
-                return redirect("/login")
-            return None
-
-    if broken == "JSON parsed and re-serialised":
-        _reserialise(app)
     _connect(casino, broken)
     return app
-
-
-def _mint_strings(app: Flask, player: Callable[[], Player]) -> None:
-    def page() -> str:
-        who = player()
-        claims = {
-            "sub": who.id,
-            "name": who.name,
-            "balance": str(who.balance),
-            "currency": "USD",
-            "verified": True,
-            "exp": int(time.time()) + 3600,
-        }
-        token = jwt.encode(claims, app.config["POOLED_JWT_SECRET"], "HS256")
-        return f'<iframe src="https://app.pooledgame.com/?tenant=royal-casino&amp;token={token}"></iframe>'
-
-    app.view_functions["lobby"] = page
-
-
-def _reserialise(app: Flask) -> None:
-    inner = app.wsgi_app
-
-    def outer(environ: Any, start_response: Any) -> Any:
-        if environ["PATH_INFO"] == "/pooled/webhook":
-            try:
-                content = json.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
-                body = json.dumps(content).encode()
-            except ValueError:
-                body = b"null"
-            environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        return inner(environ, start_response)
-
-    app.wsgi_app = outer  # type: ignore[method-assign]  # as Flask documents it
 
 
 def _connect(casino: Casino, broken: str) -> None:
     app = casino.app
 
-    if broken != "receiver not connected":
-
-        @pool_win.connect_via(app)
-        def credit(app: Flask, event: Any, session: Any, **extra: Any) -> None:
-            if broken == "credits without the session and raises":
-                with casino.db.engine.connect() as connection:
-                    # In a connection of its own, which nobody can roll back.
-                    connection.execute(
-                        casino.ledger.insert().values(
-                            player=event.player_id, cents=event.cents, key=f"own {id(event)}"
-                        )
+    @pool_win.connect_via(app)
+    def credit(app: Flask, event: Any, session: Any, **extra: Any) -> None:
+        if broken == "credits without the session and raises":
+            with casino.db.engine.connect() as connection:
+                # In a connection of its own, which nobody can roll back.
+                connection.execute(
+                    casino.ledger.insert().values(
+                        player=event.player_id, cents=event.cents, key=f"own {id(event)}"
                     )
-                    connection.commit()
-                raise LookupError("after the money moved")
-            casino.credit(session, event)
+                )
+                connection.commit()
+            raise LookupError("after the money moved")
+        casino.credit(session, event)
 
     if broken != "refund handler missing":
 

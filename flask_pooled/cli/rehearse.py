@@ -14,7 +14,10 @@ from flask.cli import ScriptInfo
 from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import USAGE
 from flask_pooled.errors import ConfigError
+from flask_pooled.errors import PooledError
+from flask_pooled.rehearsal import not_started
 from flask_pooled.rehearsal import rehearse as play
+from flask_pooled.rehearsal import Report
 from flask_pooled.state import state_of
 
 #: A test failed, or it was not begun.
@@ -36,7 +39,18 @@ def rehearse(context: click.Context, yes: bool, as_json: bool, junit: Path | Non
 
     Exit code 0: all passed. 1: a test failed, or it was not begun. 2: the app is set up wrongly.
     """
-    app = context.ensure_object(ScriptInfo).load_app()
+    report, code = _play(context.ensure_object(ScriptInfo), yes=yes)
+    if junit is not None:
+        junit.write_text(report.as_junit(), encoding="utf-8")
+    click.echo(json.dumps(report.as_facts()) if as_json else report.as_table())
+    context.exit(code)
+
+
+def _play(info: ScriptInfo, *, yes: bool) -> tuple[Report, int]:
+    try:
+        app = info.load_app()
+    except ConfigError as error:
+        return not_started(str(error)), USAGE
     try:
         state = state_of(app)
         if not (yes or app.debug or state.settings.demo):
@@ -47,15 +61,11 @@ def rehearse(context: click.Context, yes: bool, as_json: bool, junit: Path | Non
             )
         with _silence():
             report = play(app)
-    except ConfigError as error:
+    except PooledError as error:
         fail(str(error), USAGE)
     state.dispatcher.close()
     state.inbox.close()
-    if junit is not None:
-        junit.write_text(report.as_junit(), encoding="utf-8")
-    click.echo(json.dumps(report.as_facts()) if as_json else report.as_table())
-    if report.failed:
-        context.exit(_FAILED)
+    return report, _FAILED if report.failed else 0
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .play import rehearse
 from .report import Line
+from .report import not_started
 from .report import Report
 
-__all__ = ["Line", "Report", "rehearse"]
+__all__ = ["Line", "Report", "not_started", "rehearse"]

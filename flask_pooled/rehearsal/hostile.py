@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from ..sandbox import Faults
 from ..sender import corrupt
@@ -11,6 +12,7 @@ from ..sender import seal
 from .report import Failed
 from .stage import explain
 from .stage import Stage
+from .wallet_code import followed_by
 
 #: What a win of the smallest pool is, in cents.
 _PRIZE = 10_000
@@ -36,6 +38,7 @@ def three_refunds(stage: Stage) -> None:
             stage.sandbox.resend(again.delivery)
 
     played = stage.play(end, entries=3)
+    _answered(played.statuses)
     if played.gained != 300 or played.stuck:
         raise Failed(
             f"the wallet gained {played.gained} cents instead of 300: {stage.why_unpaid('pool.refund')}"
@@ -99,7 +102,7 @@ def failing_receiver(stage: Stage) -> None:
             raise failures.pop()
 
     before, done = stage.plan.balance(), stage.states().get("done", 0)
-    with stage.around_wallet_code(fail):
+    with followed_by(fail):
         stage.deliver(stage.event("win", pool_size=100))
         between = stage.plan.balance()
         if between != before:
@@ -134,7 +137,7 @@ def slow_receiver(stage: Stage) -> None:
         waited.append(answered.wait(9))
 
     before = stage.plan.balance()
-    with stage.around_wallet_code(post_meanwhile):
+    with followed_by(post_meanwhile):
         stage.deliver(stage.event("win", pool_size=100))
     stage.drain()
     if waited == [False]:
@@ -161,10 +164,14 @@ TESTS = (
 
 def _paid_once(stage: Stage, faults: Faults) -> None:
     played = stage.win(faults)
-    wrong = [status for status in played.statuses if status != 200]
-    if wrong:
-        raise Failed(explain(wrong[0], "", expected=200))
+    _answered(played.statuses)
     if played.gained != _PRIZE or played.stuck:
         raise Failed(
             f"the wallet gained {played.gained} cents instead of {_PRIZE}: {stage.why_unpaid('pool.win')}"
         )
+
+
+def _answered(statuses: Sequence[int | None]) -> None:
+    wrong = [status for status in statuses if status != 200]
+    if wrong:
+        raise Failed(explain(wrong[0], "", expected=200))

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask
 
 from ..errors import ConfigError
+from ..errors import PooledError
 from ..money import floor_to_cent
 from ..money import to_cents
 from ..player import Player
@@ -69,10 +70,21 @@ class Plan:
 def plan_of(app: Flask, find: Callable[[], Any] | None) -> Plan:
     """The plan of an app.
 
-    :raises ConfigError: there is none, or it is not as documented.
+    :raises ConfigError: there is none, or it is not as documented, or it raises.
+    :raises TokenError: it makes a player that cannot be.
     """
     if find is None:
         raise ConfigError(f"The app gives no player to rehearse with: {_HOW}.")
     plan = Plan(app, find)
-    plan.balance()
+    try:
+        plan.balance()
+    except PooledError:
+        raise
+    except Exception as error:
+        # Its text may hold a secret.
+        app.logger.exception("the function of @pooled.rehearsal met an exception")
+        raise ConfigError(
+            f"The function of @pooled.rehearsal, or its balance, raised {type(error).__name__}: look at the traceback "
+            "in the log. The player must be there before the rehearsal begins."
+        ) from error
     return plan

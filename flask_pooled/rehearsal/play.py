@@ -20,6 +20,7 @@ from .report import Failed
 from .report import Line
 from .report import Report
 from .stage import Stage
+from .wallet_code import watched
 
 #: Seconds after which bots would fill a pool by themselves: none does during a rehearsal.
 _NEVER = 86_400.0
@@ -42,15 +43,18 @@ def rehearse(app: Flask, tell: Callable[[Line], object] = lambda line: None) -> 
     was_set = state.one_off.is_set()
     state.one_off.set()
     try:
-        with serve_in_thread(
-            jwt_secret=settings.jwt_secret or secrets.token_hex(32),
-            webhook_secret=settings.webhook_secret,
-            tenant=settings.tenant,
-            fill_seconds=_NEVER,
-            **options,
-        ) as sandbox:
+        with (
+            watched() as failures,
+            serve_in_thread(
+                jwt_secret=settings.jwt_secret or secrets.token_hex(32),
+                webhook_secret=settings.webhook_secret,
+                tenant=settings.tenant,
+                fill_seconds=_NEVER,
+                **options,
+            ) as sandbox,
+        ):
             sandbox.serve_casino(app, f"{settings.url_prefix}/webhook")
-            stage = Stage(app, plan, sandbox)
+            stage = Stage(app, plan, sandbox, failures)
             for group, tests in (("guide", guide.TESTS), ("hostile", hostile.TESTS)):
                 for test in tests:
                     lines.append(_run(group, test, stage))

@@ -18,7 +18,7 @@ class Failed(Exception):
 class Line:
     """One test.
 
-    :param group: ``guide`` or ``hostile``.
+    :param group: ``guide`` or ``hostile``; ``start`` for the one line of an app that does not start.
     :param problem: what was seen and what to mend; ``None`` when it passed.
     """
 
@@ -30,11 +30,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All tests, and what the player's wallet held before and after, in cents."""
+    """All tests, and what the player's wallet held before and after, in cents; ``None`` if it was never looked at."""
 
     lines: tuple[Line, ...]
-    before: int
-    after: int
+    before: int | None
+    after: int | None
 
     @property
     def failed(self) -> list[Line]:
@@ -50,8 +50,13 @@ class Report:
             )
             rows += [f"      {line.problem}"] if line.problem else []
         passed = len(self.lines) - len(self.failed)
-        sums = f"The wallet held ${from_cents(self.before)} before and ${from_cents(self.after)} after."
-        return "\n".join([*rows, "", f"{passed} of {len(self.lines)} passed. {sums}"])
+        return "\n".join([*rows, "", f"{passed} of {len(self.lines)} passed.{self._sums()}"])
+
+    def _sums(self) -> str:
+        if self.before is None or self.after is None:
+            return ""
+        before, after = from_cents(self.before), from_cents(self.after)
+        return f" The wallet held ${before} before and ${after} after."
 
     def as_facts(self) -> dict[str, Any]:
         """Facts for a script."""
@@ -79,6 +84,14 @@ class Report:
             + "\n".join(cases)
             + "\n</testsuite>\n"
         )
+
+
+def not_started(problem: str) -> Report:
+    """The report of an app that refuses to start.
+
+    :param problem: what it says, and what to mend.
+    """
+    return Report((Line("start", "The app starts with its settings", problem, 0),), None, None)
 
 
 def _attribute(text: str | None) -> str:
