@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from werkzeug.serving import BaseWSGIServer
 from werkzeug.serving import make_server
 
 
@@ -14,10 +15,17 @@ from werkzeug.serving import make_server
 def serving(app: Any) -> Iterator[str]:
     """Serve *app* on loopback; gives its origin."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
+    with running(server):
+        yield f"http://127.0.0.1:{server.port}"
+
+
+@contextmanager
+def running(server: BaseWSGIServer) -> Iterator[None]:
+    """Let a server serve from a thread."""
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.port}"
+        yield
     finally:
         server.shutdown()
         thread.join()

@@ -27,7 +27,6 @@ from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled import sign_body
 from flask_pooled.cli import pooled
-from flask_pooled.doctor import examination
 
 PAGE = Page("cli.rst")
 
@@ -150,7 +149,9 @@ def test_stats(night: Casino) -> None:
     assert (result.exit_code, _plain(result.output)) == (0, _plain(output))
 
 
-def test_doctor(night: Casino, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor(night: Casino, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # What is looked through for secrets.
+    monkeypatch.setattr(night.app, "root_path", str(tmp_path))
     for key in ("POOLED_JWT_SECRET", "POOLED_WEBHOOK_SECRET"):
         monkeypatch.setenv(key, night.app.config[key])
     [(arguments, output)] = _examples("doctor")
@@ -160,9 +161,6 @@ def test_doctor(night: Casino, monkeypatch: pytest.MonkeyPatch) -> None:
     said = iter(re.sub(r"in \d\.\d\d s", "in 0.02 s", result.output).splitlines())
     for line in output.splitlines():
         assert line == "..." or line in said, line
-    checks = re.findall(r"^   \* - (``.*)$", _sections()["doctor"], re.MULTILINE)
-    named = [name for head in checks for name in re.findall(r"``([^`]+)``", head)]
-    assert named == [*examination._CHECKS, "webhook", "page", "deployed webhook"]
 
 
 def test_init_db(make_app: Callable[..., Flask]) -> None:

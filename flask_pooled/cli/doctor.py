@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import shutil
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 import click
 from flask.cli import NoAppException
 from flask.cli import ScriptInfo
 
 from flask_pooled.cli.options import json_option
+from flask_pooled.cli.terminal import NARROWEST
+from flask_pooled.doctor import guide
+from flask_pooled.doctor.checks import rows
 from flask_pooled.doctor.examination import examine
 from flask_pooled.doctor.findings import Finding
 from flask_pooled.errors import ConfigError
 from flask_pooled.state import state_of
 from flask_pooled.words import safe
 
-#: Exit code where something would cost money or players.
+#: Exit codes: something would cost money or players; an option makes no sense.
 _FAULT = 1
+_USAGE = 2
 
 _WORDS = {
     "ok": ("ok", "green"),
@@ -28,22 +38,35 @@ _WORDS = {
     "yours": ("yours", "cyan"),
 }
 
+_INDENT = " " * 9
+
 
 @click.command()
-@click.option("--page", metavar="PATH", help="A page with the frame, as /lobby: check its headers.")
+@click.option(
+    "--page", metavar="PATH", help="A page with the frame, as /lobby: check what it sends."
+)
 @click.option(
     "--url",
     metavar="URL",
-    help="The webhook's address on the deployed site: check that it can be reached. Nothing is recorded there.",
+    help="The deployed site, as https://casino.example: check what Pooled would meet there. Nothing is recorded.",
+)
+@click.option(
+    "--ca",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Certificates to trust at --url, instead of the system's.",
+)
+@click.option(
+    "--signed",
+    is_flag=True,
+    help="Send --url a signed event as well, that means nothing; it would be recorded there.",
 )
 @click.option(
     "--no-probe", is_flag=True, help="Send no signed event through the app; it would be recorded."
 )
 @json_option
 @click.pass_context
-def doctor(
-    ctx: click.Context, page: str | None, url: str | None, no_probe: bool, as_json: bool
-) -> None:
+def doctor(ctx: click.Context, /, no_probe: bool, as_json: bool, **options: Any) -> None:
     """Check the app for everything that would cost money or players.
 
     It goes through the guide's go-live list and error table on the real app. One signed event that means nothing,
@@ -51,48 +74,101 @@ def doctor(
 
     Exit code 0: no fault, though perhaps warnings. 1: a fault. 2: an option makes no sense.
     """
-    if page is not None and not page.startswith("/"):
+    if options["page"] is not None and not options["page"].startswith("/"):
         raise click.UsageError("--page is a path that begins with /, as /lobby")
-    findings = _examine(ctx.ensure_object(ScriptInfo), page, url, probe=not no_probe)
+    if options["url"] is None and (options["ca"] is not None or options["signed"]):
+        raise click.UsageError("--ca and --signed are about a deployed site: name it with --url")
+    findings = []
+    for finding in _examine(ctx.ensure_object(ScriptInfo), probe=not no_probe, **options):
+        findings.append(finding)
+        if not as_json:
+            click.echo("\n".join(_lines(finding)))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     else:
-        click.echo("\n".join(line for finding in findings for line in _lines(finding)))
-        counts = {word: sum(f.result == word for f in findings) for word in ("fault", "warning")}
-        click.echo(f"\n{counts['fault']} fault(s), {counts['warning']} warning(s).")
+        click.echo("\n".join(_summary(findings)))
     if any(finding.result == "fault" for finding in findings):
         raise click.exceptions.Exit(_FAULT)
 
 
-def _examine(
-    info: ScriptInfo, page: str | None, url: str | None, *, probe: bool
-) -> Sequence[Finding]:
+def _examine(info: ScriptInfo, **options: Any) -> Iterator[Finding]:
     try:
         app = info.load_app()
-        with app.app_context():
-            findings = list(examine(app, os.environ, page=page, url=url, probe=probe))
-            state_of(app).inbox.close()
-            return findings
+        state = state_of(app)
     except ConfigError as error:
-        return [Finding("set-up", "fault", str(error), "mend it; nothing else can be checked")]
+        yield _refused(error)
+        return
     except NoAppException as error:
+        # Where importing it failed, a traceback follows, with lines of the code.
+        said = error.format_message().partition("\n")[0]
         fix = "name it, as in flask --app casino pooled doctor"
-        return [Finding("app", "fault", error.format_message(), fix)]
-    except Exception as error:
+        yield Finding("app", "fault", said, f"{fix}; 'flask routes' shows where it fails")
+        return
+    except (Exception, SystemExit) as error:
         # What it says may hold a password.
-        return [
-            Finding(
-                "app",
-                "fault",
-                f"it does not load: {type(error).__name__}",
-                "run 'flask routes' to see where",
-            )
-        ]
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} in {frame.filename}, line {frame.lineno}"
+        yield Finding(
+            "app", "fault", f"it does not load: {where}", "run 'flask routes' to see all of it"
+        )
+        return
+    try:
+        with app.app_context():
+            yield from examine(app, os.environ, **options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        click.echo(f"Error: --ca cannot be used: {error}", err=True)
+        raise click.exceptions.Exit(_USAGE) from None
+    finally:
+        state.inbox.close()
 
 
-def _lines(finding: Finding) -> list[str]:
+def _refused(error: ConfigError) -> Finding:
+    """What keeps the app from starting."""
+    said = str(error)
+    about = {
+        "POOLED_JWT_SECRET": (guide.INVALID, guide.JWT_SECRET),
+        "POOLED_WEBHOOK_SECRET": (guide.SIGNATURE, guide.WEBHOOK_SECRET),
+    }
+    named = tuple(row for key, its in about.items() if key in said for row in its)
+    return Finding("set-up", "fault", said, "mend it; nothing else can be checked", named)
+
+
+def _lines(finding: Finding) -> Iterator[str]:
     word, colour = _WORDS[finding.result]
-    lines = [f"{click.style(f'{word:<9}', fg=colour)}{finding.check}: {safe(finding.evidence)}"]
+    mark = click.style(f"{word:<9}", fg=colour)
+    first, *more = _wrapped(f"{finding.check}: {safe(finding.evidence)}")
+    yield mark + first[len(_INDENT) :]
+    yield from more
     if finding.fix:
-        lines.append(f"{'':<9}-> {safe(finding.fix)}")
-    return lines
+        yield from _wrapped(f"-> {safe(finding.fix)}")
+    if finding.guide and finding.result in ("fault", "warning"):
+        yield from _wrapped(f"guide: {'; '.join(finding.guide)}")
+
+
+def _wrapped(text: str) -> list[str]:
+    if not sys.stdout.isatty():
+        # For grep, a finding is one line.
+        return [_INDENT + text]
+    width = max(shutil.get_terminal_size((NARROWEST, 24)).columns, NARROWEST)
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _summary(findings: Iterable[Finding]) -> Iterator[str]:
+    found = list(findings)
+    results = dict(rows(found))
+    for title, those in (("error reference", guide.ERRORS), ("go-live checklist", guide.GO_LIVE)):
+        yield f"\nThe guide's {title}"
+        for row in those:
+            word, colour = _WORDS[results[row]]
+            yield f"{click.style(f'{word:<9}', fg=colour)}{row}"
+    counts = {word: sum(each.result == word for each in found) for word in ("fault", "warning")}
+    yield f"\n{counts['fault']} fault(s), {counts['warning']} warning(s)."

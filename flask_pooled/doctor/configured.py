@@ -2,113 +2,140 @@
 
 from __future__ import annotations
 
-from flask_pooled.doctor.findings import Finding
+from flask_pooled.doctor.findings import fault
+from flask_pooled.doctor.findings import Look
+from flask_pooled.doctor.findings import ok
 from flask_pooled.doctor.findings import Patient
+from flask_pooled.doctor.findings import Verdict
+from flask_pooled.doctor.findings import warning
+from flask_pooled.doctor.findings import yours
 from flask_pooled.handoff import Handoff
-from flask_pooled.player import Player
-from flask_pooled.token_check import check_token
-from flask_pooled.tokens import mint_token
+from flask_pooled.inbox.handler import OTHER_KINDS
+from flask_pooled.inbox.listing import Filter
 
 
-def check_secrets(patient: Patient) -> Finding:
-    """Both secrets come from the environment."""
-    keys = ("POOLED_JWT_SECRET", "POOLED_WEBHOOK_SECRET")
+def secret_check(key: str) -> Look:
+    """Make the check of one secret."""
+
+    def check(patient: Patient) -> Verdict:
+        settings = patient.state.settings
+        used = settings.jwt_secret if key == "POOLED_JWT_SECRET" else settings.webhook_secret
+        if used is None:
+            return ok("the demo needs none")
+        if patient.environ.get(key, used) != used:
+            return warning(
+                "app.config has another one than the environment, and wins", "leave one of them out"
+            )
+        if key not in patient.environ:
+            return warning(
+                "it came from app.config, not from the environment",
+                f"keep it out of the code: set the environment variable {key}",
+            )
+        for each in settings.warnings:
+            if "Shorter" in each and key in each:
+                return warning("it is shorter than 32 bytes", "ask Pooled for a longer one")
+        return ok("from the environment, and used for nothing else")
+
+    check.__doc__ = f"{key} comes from the environment, and is used for nothing else."
+    return check
+
+
+def check_demo(patient: Patient) -> Verdict:
+    """Real money is played for: POOLED_DEMO is off, and the tenant is not demo."""
     settings = patient.state.settings
-    if patient.environ.get(keys[0], settings.jwt_secret) != settings.jwt_secret or (
-        patient.environ.get(keys[1], settings.webhook_secret) != settings.webhook_secret
-    ):
-        return Finding(
-            "secrets",
-            "warning",
-            "app.config has another secret than the environment, and wins",
-            "leave one of them out",
+    if settings.demo and not patient.app.debug:
+        return fault("POOLED_DEMO is on: wallets are paid fake money", "unset it")
+    if settings.tenant == "demo" and not settings.demo:
+        return fault(
+            "POOLED_TENANT is demo: its fake wins are paid as real", "set it to your own slug"
         )
-    unseen = [key for key in keys if key not in patient.environ and patient.app.config.get(key)]
-    if unseen:
-        return Finding(
-            "secrets",
-            "warning",
-            f"{' and '.join(unseen)} came from app.config, not from the environment",
-            "keep them out of the code: set the environment variables",
+    return ok("on, in debug" if settings.demo else "off")
+
+
+def check_app_url(patient: Patient) -> Verdict:
+    """Players are sent to Pooled's own host."""
+    found = [each for each in patient.state.settings.warnings if each.startswith("POOLED_APP_URL")]
+    if found:
+        return warning(
+            f"players go to {patient.state.settings.app_url}",
+            "unset POOLED_APP_URL, unless Pooled gave you that address",
         )
-    if settings.warnings:
-        return Finding("secrets", "warning", " ".join(settings.warnings), "see what it says")
-    return Finding("secrets", "ok", "both are set, and different from each other")
-
-
-def check_demo(patient: Patient) -> Finding:
-    """No fake money is paid."""
-    if patient.state.settings.demo and not patient.app.debug:
-        return Finding(
-            "demo", "fault", "POOLED_DEMO is on: wallets are paid fake money", "unset it"
+    if not patient.state.settings.app_url.startswith("https:") and not patient.app.debug:
+        return warning(
+            f"players go to {patient.state.settings.app_url}, a sandbox", "unset POOLED_APP_URL"
         )
-    return Finding("demo", "ok", "on, in debug" if patient.state.settings.demo else "off")
+    return ok(f"players go to {patient.state.settings.app_url}")
 
 
-def check_tenant_id(patient: Patient) -> Finding:
-    """Other tenants' events are held."""
+def check_tenant_id(patient: Patient) -> Verdict:
+    """Events of other tenants are held."""
     if patient.state.settings.tenant_id is None:
-        return Finding(
-            "tenant id",
-            "warning",
+        return warning(
             "POOLED_TENANT_ID is not set, so that events of any tenant are paid",
             "set it to the tenant_id of your webhooks",
         )
-    return Finding("tenant id", "ok", "events of other tenants are held")
+    return ok("events of other tenants are held")
 
 
-def check_limits(patient: Patient) -> Finding:
+def check_limits(patient: Patient) -> Verdict:
     """Large sums wait for a person."""
     settings = patient.state.settings
-    unset = [
-        key
-        for key, value in (
-            ("POOLED_HOLD_OVER", settings.hold_over),
-            ("POOLED_HOLD_DAILY_OVER", settings.hold_daily_over),
-        )
-        if value is None
-    ]
+    limits = {
+        "POOLED_HOLD_OVER": settings.hold_over,
+        "POOLED_HOLD_DAILY_OVER": settings.hold_daily_over,
+    }
+    unset = [key for key, value in limits.items() if value is None]
     if unset:
-        return Finding(
-            "hold limits",
-            "warning",
+        return warning(
             f"no {' and no '.join(unset)}: a stolen webhook secret could pay any sum",
             "choose the sums above which somebody looks first",
         )
-    return Finding("hold limits", "ok", "larger sums wait for a person")
+    return ok("larger sums wait for a person")
 
 
-def check_player(patient: Patient) -> Finding:
+def check_loader(patient: Patient) -> Verdict:
     """The frame knows who is looking at it."""
     if patient.state.find_loader() is None:
-        return Finding(
-            "player loader",
-            "warning",
+        return warning(
             "there is none: each pooled_iframe() must be given its player",
             "decorate a function with @pooled.player_loader",
         )
-    return Finding("player loader", "ok", "the frame asks who is logged in")
+    return ok("the frame asks who is logged in")
 
 
-def check_minting(patient: Patient) -> Finding:
-    """A token is as Pooled wants it."""
-    settings = patient.state.settings
-    if settings.jwt_secret is None:
-        return Finding("token", "ok", "the demo needs none")
-    now = patient.state.inbox.clock()
-    player = Player("doctor", "Pooled Doctor", 0)
-    token = mint_token(player, settings.jwt_secret, now=now, ttl=settings.token_ttl)
-    faults = check_token(token, settings.jwt_secret, now=now).faults
-    if faults:
-        return Finding("token", "fault", "; ".join(faults), "report it: this should not be")
-    return Finding("token", "ok", f"every claim is as documented, for {settings.token_ttl} s")
+def receiver_check(kind: str) -> Look:
+    """Make the check of the receivers of one kind of event."""
+
+    def check(patient: Patient) -> Verdict:
+        why = Handoff(patient.app).blocked().get(kind)
+        if why is not None:
+            evidence, _, fix = why.partition(". ")
+            return fault(evidence, f"{fix}; until then nobody is paid")
+        return ok(f"{kind} has its receivers, none of them twice")
+
+    check.__doc__ = f"{kind} has receivers, none of them twice."
+    return check
 
 
-def check_receivers(patient: Patient) -> Finding:
-    """Somebody pays."""
+def check_others(patient: Patient) -> Verdict:
+    """No receiver of entries and other events is connected twice."""
     blocked = Handoff(patient.app).blocked()
-    if blocked:
-        return Finding(
-            "receivers", "fault", "; ".join(blocked.values()), "until then nobody is paid"
+    why = [blocked[kind] for kind in ("pool.entry", OTHER_KINDS) if kind in blocked]
+    if why:
+        return fault("; ".join(why), "until then such events wait")
+    return ok("none is connected twice")
+
+
+def done_check(kind: str, what: str) -> Look:
+    """Make the check that an event of one kind was done end to end."""
+
+    def check(patient: Patient) -> Verdict:
+        listing = patient.state.inbox.listing
+        if listing.list_events(Filter(kind=kind, state="done"), limit=1).events:
+            return ok(f"a {kind} was {what} here")
+        return yours(
+            f"no {kind} was {what} here yet", "rehearse it, as with 'flask pooled rehearse'"
         )
-    return Finding("receivers", "ok", "wins and refunds have receivers")
+
+    check.__doc__ = f"A {kind} was {what} end to end."
+    return check

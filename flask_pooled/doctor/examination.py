@@ -6,57 +6,28 @@ no program can see is listed for a person to tick.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from flask_pooled.doctor.configured import check_demo
-from flask_pooled.doctor.configured import check_limits
-from flask_pooled.doctor.configured import check_minting
-from flask_pooled.doctor.configured import check_player
-from flask_pooled.doctor.configured import check_receivers
-from flask_pooled.doctor.configured import check_secrets
-from flask_pooled.doctor.configured import check_tenant_id
+from flask_pooled.doctor.checks import OF_THE_APP
+from flask_pooled.doctor.checks import OF_THE_PAGE
+from flask_pooled.doctor.checks import OF_THE_SITE
+from flask_pooled.doctor.checks import YOURS
 from flask_pooled.doctor.findings import Check
+from flask_pooled.doctor.findings import fault
 from flask_pooled.doctor.findings import Finding
 from flask_pooled.doctor.findings import Patient
-from flask_pooled.doctor.reached import check_deployed
-from flask_pooled.doctor.reached import check_page
-from flask_pooled.doctor.reached import check_webhook
-from flask_pooled.doctor.stored import check_backlog
-from flask_pooled.doctor.stored import check_database
-from flask_pooled.doctor.stored import check_spool
-from flask_pooled.doctor.stored import check_tables
-from flask_pooled.doctor.stored import check_workers
+from flask_pooled.doctor.findings import Verdict
+from flask_pooled.doctor.page import visits_of
+from flask_pooled.doctor.probe import Probe
+from flask_pooled.doctor.site import Site
 from flask_pooled.errors import PooledError
 from flask_pooled.state import state_of
-
-_CHECKS: dict[str, Check] = {
-    "secrets": check_secrets,
-    "demo": check_demo,
-    "tenant id": check_tenant_id,
-    "hold limits": check_limits,
-    "player loader": check_player,
-    "token": check_minting,
-    "receivers": check_receivers,
-    "tables": check_tables,
-    "database": check_database,
-    "spool": check_spool,
-    "backlog": check_backlog,
-    "workers": check_workers,
-}
-
-#: What no program can see (guide, "Go-Live Checklist").
-_YOURS = {
-    "SLA": "it is signed",
-    "webhook address": "it is set in Pooled's admin panel, Integration, Webhooks",
-    "players": "those with KYC done are verified, with their balance in USD",
-    "wins": "a pool.win was credited end to end in demo mode",
-    "refunds": "a pool.refund was given back end to end in demo mode",
-    "mobile": "the frame was seen on a real phone",
-}
 
 
 def examine(
@@ -65,35 +36,80 @@ def examine(
     *,
     page: str | None = None,
     url: str | None = None,
+    ca: str | None = None,
+    signed: bool = False,
     probe: bool = True,
+    clock: Callable[[], float] = time.time,
 ) -> Iterator[Finding]:
     """Check an app.
 
-    :param page: the path of a page with the frame, as ``/lobby``.
-    :param url: the webhook's address on the deployed site. Nothing is recorded there.
-    :param probe: send a signed event that means nothing through the app; it is recorded.
+    :param page: the path of a page with the frame, as ``/lobby``; ``None`` takes that of the rehearsal.
+    :param url: the webhook's address on the deployed site, or the site's.
+    :param ca: a file of certificates to trust there, instead of the system's.
+    :param signed: send the deployed site a signed event, too, that means nothing; it is recorded there.
+    :param probe: send one through the app; it is recorded.
+    :param clock: seconds since the epoch.
     :raises ConfigError: Pooled is not set up on it.
+    :raises ValueError: the address makes no sense.
+    :raises OSError: the file of certificates cannot be read.
     """
-    patient = Patient(app, state_of(app), environ)
-    checks: dict[str, Check] = dict(_CHECKS)
-    if probe:
-        checks["webhook"] = check_webhook
-    if page is not None:
-        checks["page"] = lambda patient: check_page(patient, page)
+    state = state_of(app)
+    settings = state.settings
+    site = None
     if url is not None:
-        checks["deployed webhook"] = lambda patient: check_deployed(patient, url)
-    for name, check in checks.items():
-        try:
-            yield check(patient)
-        except SQLAlchemyError as error:
-            # Its text may hold the address with its password.
-            kind = type(error).__name__
-            yield Finding(name, "fault", f"the database failed ({kind})", "bring it back")
-        except (PooledError, OSError) as error:
-            yield Finding(name, "fault", str(error), "see what it says")
-        except Exception as error:
-            # The app's own: whatever it holds is not ours to print.
-            yield Finding(
-                name, "fault", f"the app raised {type(error).__name__}", "look at its log"
-            )
-    yield from (Finding(name, "yours", what) for name, what in _YOURS.items())
+        secret = settings.webhook_secret if signed else None
+        site = Site(url, f"{settings.url_prefix}/webhook", ca=ca, secret=secret)
+    visits, trouble = None, None
+    try:
+        visits = visits_of(app, page)
+    except Exception as error:
+        trouble = _judge(error)
+    patient = Patient(
+        app,
+        state,
+        environ,
+        clock,
+        visits=visits,
+        probe=Probe(app) if probe else None,
+        site=site,
+    )
+    for check in OF_THE_APP:
+        yield _made(check, patient)
+    if trouble is not None:
+        yield Finding("page", trouble.result, trouble.evidence, trouble.fix)
+    elif patient.visits is not None:
+        for check in OF_THE_PAGE:
+            yield _made(check, patient)
+    else:
+        yield Finding("page", "yours", "none was looked at", "name it, as in --page /lobby")
+    if site is not None and not site.secure:
+        yield _made(OF_THE_SITE[0], patient)
+    elif site is not None:
+        for check in OF_THE_SITE:
+            yield _made(check, patient)
+    else:
+        fix = "name it, as in --url https://casino.example"
+        yield Finding("deployed webhook", "yours", "it was not looked at", fix)
+    yield from YOURS
+
+
+def _made(check: Check, patient: Patient) -> Finding:
+    verdict = _verdict(check, patient)
+    return Finding(check.name, verdict.result, verdict.evidence, verdict.fix, check.guide)
+
+
+def _verdict(check: Check, patient: Patient) -> Verdict:
+    try:
+        return check.look(patient)
+    except Exception as error:
+        return _judge(error)
+
+
+def _judge(error: Exception) -> Verdict:
+    if isinstance(error, SQLAlchemyError):
+        # Its text may hold the address with its password.
+        return fault(f"the database failed ({type(error).__name__})", "bring it back")
+    if isinstance(error, PooledError | OSError):
+        return fault(str(error), "see what it says")
+    # The app's own: whatever it holds is not ours to print.
+    return fault(f"the app raised {type(error).__name__}", "look at its log")

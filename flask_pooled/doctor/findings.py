@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from flask import Flask
 
+from flask_pooled.doctor.page import Visits
+from flask_pooled.doctor.probe import Probe
+from flask_pooled.doctor.site import Site
 from flask_pooled.state import State
 
-#: ``yours``: no program can see it.
+#: ``yours``: no program can see it, or it was not asked to look.
 Result = Literal["ok", "warning", "fault", "yours"]
+
+#: From the worst on.
+RESULTS: Sequence[Result] = ("fault", "warning", "yours", "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a check saw."""
+
+    result: Result
+    evidence: str
+    #: What to do; empty where nothing is to be done.
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +39,9 @@ class Finding:
     check: str
     result: Result
     evidence: str
-    #: What to do; empty where all is well.
     fix: str = ""
+    #: The rows of the guide's error reference and go-live checklist that it is about.
+    guide: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +51,45 @@ class Patient:
     app: Flask
     state: State
     environ: Mapping[str, str]
+    #: Seconds since the epoch.
+    clock: Callable[[], float]
+    #: A page with the frame; ``None``: none was named.
+    visits: Visits | None = None
+    #: A signed event, sent through the app; ``None``: none may be sent.
+    probe: Probe | None = None
+    #: The deployed site; ``None``: none was named.
+    site: Site | None = None
 
 
-Check = Callable[[Patient], Finding]
+Look = Callable[[Patient], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check."""
+
+    name: str
+    #: Its docstring says what is so where all is well.
+    look: Look
+    #: The rows of the guide that it is about.
+    guide: tuple[str, ...] = ()
+
+
+def ok(evidence: str) -> Verdict:
+    """All is well."""
+    return Verdict("ok", evidence)
+
+
+def warning(evidence: str, fix: str) -> Verdict:
+    """It may cost money or players one day."""
+    return Verdict("warning", evidence, fix)
+
+
+def fault(evidence: str, fix: str) -> Verdict:
+    """It costs money or players."""
+    return Verdict("fault", evidence, fix)
+
+
+def yours(evidence: str, fix: str = "") -> Verdict:
+    """A person must look."""
+    return Verdict("yours", evidence, fix)

@@ -1,106 +1,77 @@
-"""Do webhooks reach the app, and players the game?"""
+"""Do webhooks get through the app's own WSGI stack?"""
 
 from __future__ import annotations
 
-from werkzeug.test import Client
-
-from flask_pooled.csp import allow_frame
-from flask_pooled.doctor.findings import Finding
+from flask_pooled.doctor.findings import fault
+from flask_pooled.doctor.findings import ok
 from flask_pooled.doctor.findings import Patient
-from flask_pooled.sender import Answer
-from flask_pooled.sender import into_app
-from flask_pooled.sender import LIMIT
-from flask_pooled.sender import Parcel
-from flask_pooled.sender import seal
-from flask_pooled.sender import to_url
+from flask_pooled.doctor.findings import Verdict
+from flask_pooled.doctor.findings import warning
+from flask_pooled.doctor.findings import yours
 
-#: An event that means nothing: recorded, acknowledged and handed to whoever receives unknown events. Always the same
-#: bytes, so that from the second time on it is a repeat.
-_PROBE = b'{"event": "pooled.doctor"}'
-
-#: Seconds after which an answer is slow, far below the limit of the guide.
+#: Seconds after which an answer is slow, and after which Pooled's limit of 10 is near.
 _SLOW = 1.0
+_LATE = 5.0
 
 
-def check_webhook(patient: Patient) -> Finding:
+def check_webhook(patient: Patient) -> Verdict:
     """A signed event gets through everything that stands before the webhook."""
-    patient.state.one_off.set()
-    secret = patient.state.settings.webhook_secret
-    answer = into_app(patient.app)(seal(_PROBE, secret))
+    if patient.probe is None:
+        return yours("no event was sent through the app, as --no-probe says")
+    answer = patient.probe.answer
     if answer.status == 200:
-        return _timely("webhook", answer, "a signed event was acknowledged")
-    return Finding("webhook", "fault", _told(answer), _cause(answer))
-
-
-def _told(answer: Answer) -> str:
-    return (
-        f"a signed event got {answer.status or 'no answer'}: {' '.join(answer.text.split())[:120]}"
+        return ok("a signed event was acknowledged")
+    told = " ".join(answer.text.split())[:120]
+    return fault(
+        f"a signed event got {answer.status or 'no answer'}: {told}",
+        explain(answer.status, answer.text),
     )
 
 
-def _cause(answer: Answer) -> str:
-    """What makes an app answer like this to an event that is signed rightly."""
-    status, text = answer.status, answer.text.lower()
+def check_time(patient: Patient) -> Verdict:
+    """The webhook is answered in time, and works on nothing first."""
+    if patient.probe is not None:
+        answer = timely(patient.probe.answer.seconds, "an event is answered")
+        if answer.result != "ok":
+            return answer
+    if patient.state.settings.dispatch == "inline":
+        return warning(
+            "POOLED_DISPATCH is inline: a slow receiver delays the answer, which must come within 10 s",
+            "choose thread, worker or celery",
+        )
+    if patient.probe is None:
+        return yours("no event was sent through the app, as --no-probe says")
+    return answer
+
+
+def timely(seconds: float, what: str) -> Verdict:
+    """Judge how long an answer took."""
+    evidence = f"{what} in {seconds:.2f} s"
+    if seconds > _LATE:
+        fix = "Pooled waits for 10 s: do the slow work after the answer"
+        return fault(evidence, fix)
+    if seconds > _SLOW:
+        return warning(evidence, "Pooled waits for 10 s: see what is slow before the webhook")
+    return ok(evidence)
+
+
+def explain(status: int | None, text: str) -> str:
+    """Tell what makes an app answer like this to an event that is signed rightly."""
+    text = text.lower()
+    exempt = "exempt the endpoint pooled.webhook"
     if status in (301, 302, 303, 307, 308):
         if "login" in text or "sign" in text:
-            return "a login wall stands before the webhook: exempt the endpoint pooled.webhook"
-        return "something redirects the webhook, as to HTTPS: exempt the endpoint pooled.webhook"
+            return f"a login wall stands before the webhook: {exempt}"
+        return f"something redirects the webhook, as to HTTPS: {exempt}"
     if status == 400 and "csrf" in text:
-        return "a CSRF check stands before the webhook: exempt the endpoint pooled.webhook"
+        return f"a CSRF check stands before the webhook: {exempt}"
     if status == 401 and "invalid signature" in text:
         return "something reads the body before the webhook does: leave request.get_data() and the stream alone there"
     causes = {
-        401: "a login wall stands before the webhook: exempt the endpoint pooled.webhook",
-        403: "something forbids the webhook: exempt the endpoint pooled.webhook",
+        401: f"a login wall stands before the webhook: {exempt}",
+        403: f"something forbids the webhook: {exempt}",
         404: "something hides the webhook: look for what answers under POOLED_URL_PREFIX",
         413: "something limits the body's length: allow POOLED_MAX_BODY bytes",
         503: "neither the database nor the spool could be written: see the checks of both",
     }
     return causes.get(status or 0, "look at the app's log")
-
-
-def _timely(name: str, answer: Answer, what: str) -> Finding:
-    evidence = f"{what} in {answer.seconds:.2f} s"
-    if answer.seconds > LIMIT:
-        return Finding(name, "fault", evidence, "Pooled waits for 10 s: do the slow work elsewhere")
-    if answer.seconds > _SLOW:
-        return Finding(name, "warning", evidence, "see what is slow before the webhook")
-    return Finding(name, "ok", evidence)
-
-
-def check_page(patient: Patient, page: str) -> Finding:
-    """A page lets the frame load, and no cache keeps it."""
-    answer = Client(patient.app).get(page, headers={"X-Forwarded-Proto": "https"})
-    if answer.status_code != 200:
-        evidence = f"{page} answered {answer.status_code}"
-        return Finding("page", "fault", evidence, "name a page that shows the frame to anybody")
-    origin = patient.state.settings.origin
-    for header in ("Content-Security-Policy", "X-Content-Security-Policy"):
-        for policy in answer.headers.getlist(header):
-            if allow_frame(policy, origin) != policy:
-                fix = "add it to frame-src, or let POOLED_CSP do so"
-                return Finding("page", "fault", f"the {header} of {page} blocks {origin}", fix)
-    if "<iframe" not in answer.text:
-        evidence = f"nothing blocks the frame on {page}, which shows none to who is not logged in"
-        return Finding("page", "ok", evidence)
-    if "no-store" not in answer.headers.get("Cache-Control", ""):
-        fix = "take the frame out of what is cached: each page needs a fresh token"
-        return Finding("page", "fault", f"{page} may be cached, with its token", fix)
-    return Finding("page", "ok", f"{page} shows the frame, and is kept by no cache")
-
-
-def check_deployed(patient: Patient, url: str) -> Finding:
-    """The deployed webhook can be reached over HTTPS, and refuses what is not signed."""
-    name = "deployed webhook"
-    if not url.startswith("https://"):
-        return Finding(name, "fault", "the address is not HTTPS", "Pooled delivers to HTTPS alone")
-    try:
-        # Wrongly signed: it is refused, and nothing is recorded.
-        answer = to_url(url)(Parcel(_PROBE, "0" * 64))
-    except ValueError as error:
-        return Finding(name, "fault", str(error), "see what it says")
-    if answer.status == 401 and "invalid signature" in answer.text.lower():
-        return _timely(name, answer, "it can be reached, and refuses what is not signed,")
-    evidence = f"it answered {answer.status or 'nothing'}: {' '.join(answer.text.split())[:120]}"
-    fix = "it must be public, and lead to this app: an unsigned event gets 401 'Invalid signature'"
-    return Finding(name, "fault", evidence, fix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,16 +39,23 @@ def disk_of(path: Path) -> Disk:
     return Disk(str(mount), _kind(mount), shutil.disk_usage(folder).free)
 
 
-def _kind(mount: Path) -> str | None:
-    try:
-        lines = _MOUNTS.read_text().splitlines()
-    except OSError:
-        return None
+def kinds_of(mounts: str) -> Mapping[str, str]:
+    """The kind of file system that is mounted at each place.
+
+    :param mounts: what ``/proc/self/mountinfo`` says.
+    """
     kinds = {}
-    for line in lines:
+    for line in mounts.splitlines():
         # 36 35 98:0 /root /mount/point rw,noatime master:1 - ext3 /dev/root rw
         left, _, right = line.partition(" - ")
         place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), left.split()[4])
         # What is mounted last covers what was there before.
         kinds[place] = right.split()[0]
-    return kinds.get(str(mount))
+    return kinds
+
+
+def _kind(mount: Path) -> str | None:
+    try:
+        return kinds_of(_MOUNTS.read_text()).get(str(mount))
+    except OSError:
+        return None
