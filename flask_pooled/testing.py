@@ -238,8 +238,11 @@ def pooled_sandbox(request: pytest.FixtureRequest) -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture
-def pooled_rehearsal(app: Flask) -> Callable[[], Report]:
-    """Rehearse the fixture ``app``: ``assert pooled_rehearsal().failed == []``. Needs ``@pooled.rehearsal``."""
+def pooled_rehearsal(app: Flask) -> Callable[..., Report]:
+    """Rehearse the fixture ``app``: ``assert pooled_rehearsal().failed == []``. Needs ``@pooled.rehearsal``.
+
+    It plays on copies of SQLite files; ``pooled_rehearsal(in_place=True)`` in the app's own.
+    """
     from flask_pooled.rehearsal import rehearse
 
-    return lambda: rehearse(app)
+    return lambda *, in_place=False: rehearse(app, in_place=in_place)

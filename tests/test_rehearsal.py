@@ -114,15 +114,6 @@ def test_failures_are_reported(make_casino: Callable[..., Casino], tmp_path: Pat
     assert "no receiver is connected to pool_refund" in str(failures[0].get("message"))
 
 
-def test_a_real_wallet_is_asked_about(make_casino: Callable[..., Casino]) -> None:
-    casino = make_casino()
-    app = furnish(casino)
-    result = run(app, debug="0", answer="n\n")
-    assert result.exit_code == 1
-    assert "The wallet cannot be isolated" in result.stderr
-    assert casino.states() == []
-
-
 def test_an_app_that_gives_nobody(make_app: Callable[..., Flask]) -> None:
     app = make_app()
     extension = Pooled(app)
@@ -135,5 +126,5 @@ def test_an_app_that_gives_nobody(make_app: Callable[..., Flask]) -> None:
 def test_the_docs_name_every_test_and_option() -> None:
     docs = Page("testing.rst").words
     assert {name for name in ALL if name not in docs} == set()
-    for option in ("--yes", "--json", "--junit"):
+    for option in ("--yes", "--in-place", "--json", "--junit"):
         assert f"``{option}" in docs.split("Rehearsing")[1]

@@ -23,44 +23,63 @@ from flask_pooled.state import state_of
 #: A test failed, or it was not begun.
 _FAILED = 1
 
+_NOT_ISOLATED = (
+    "The wallet cannot be isolated: {why_not}. Wins and refunds are written to it and stay there: better point the app "
+    "at a copy."
+)
+_ISOLATED = (
+    "The app's databases are copied and left as they are. What its wallet code does elsewhere, such as sending mail, "
+    "is real."
+)
+_GO_ON = "Go on?"
+
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Do not ask before the wallet is moved.")
+@click.option("--yes", is_flag=True, help="Do not ask before it begins.")
+@click.option(
+    "--in-place", is_flag=True, help="Play in the app's own databases, and not on copies of them."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there."
 )
 @click.pass_context
-def rehearse(context: click.Context, yes: bool, as_json: bool, junit: Path | None) -> None:
+def rehearse(
+    context: click.Context, yes: bool, in_place: bool, as_json: bool, junit: Path | None
+) -> None:
     """Play the guide's end-to-end tests and hostile ones against this app.
 
-    A sandbox drives it, over HTTP, with the app's own secrets, wallet code and database, for the player that the app
-    gives by @pooled.rehearsal. That player's wallet keeps what is won: rehearse on a copy, never in production.
+    A sandbox drives it, over HTTP, with the app's own secrets and wallet code, for the player that the app gives by
+    @pooled.rehearsal. It plays on copies of the app's SQLite files. A wallet that cannot be copied keeps what is won:
+    that is said before it begins.
 
     Exit code 0: all passed. 1: a test failed, or it was not begun. 2: the app is set up wrongly.
     """
-    report, code = _play(context.ensure_object(ScriptInfo), yes=yes)
+    report, code = _play(context.ensure_object(ScriptInfo), yes=yes, in_place=in_place)
     if junit is not None:
         junit.write_text(report.as_junit(), encoding="utf-8")
     click.echo(json.dumps(report.as_facts()) if as_json else report.as_table())
     context.exit(code)
 
 
-def _play(info: ScriptInfo, *, yes: bool) -> tuple[Report, int]:
+def _play(info: ScriptInfo, *, yes: bool, in_place: bool) -> tuple[Report, int]:
     try:
         app = info.load_app()
     except ConfigError as error:
         return not_started(str(error)), USAGE
     try:
         state = state_of(app)
-        if not (yes or app.debug or state.settings.demo):
-            click.confirm(
-                "The wallet cannot be isolated: wins and refunds are written to this app's own database. Go on?",
-                abort=True,
-                err=True,
-            )
+        is_play = app.debug or state.settings.demo
+
+        def ask(why_not: str | None) -> None:
+            if why_not is not None:
+                click.echo(_NOT_ISOLATED.format(why_not=why_not), err=True)
+            if not (yes or is_play):
+                question = _GO_ON if why_not is not None else f"{_ISOLATED} {_GO_ON}"
+                click.confirm(question, abort=True, err=True)
+
         with _silence():
-            report = play(app)
+            report = play(app, in_place=in_place, ask=ask)
     except PooledError as error:
         fail(str(error), USAGE)
     state.dispatcher.close()

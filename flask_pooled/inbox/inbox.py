@@ -5,9 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from .claimlock import ClaimLock
 from .decisions import Decisions
 from .delivery import Recorded
 from .holds import EXPLANATIONS
@@ -18,6 +22,7 @@ from .listing import Listing
 from .processing import Processor
 from .prune import Pruned
 from .prune import Pruner
+from .spool import Spool
 from .store import Store
 
 logger = logging.getLogger("flask_pooled")
@@ -106,6 +111,16 @@ class Inbox:
             dry_run=dry_run,
             progress=progress,
         )
+
+    @contextmanager
+    def beside(self, folder: Path) -> Iterator[None]:
+        """Keep what is not in the database, spool and claim, in another folder for the length of the block.
+
+        For a rehearsal, in which the database is another one as well.
+        """
+        spool, lock = Spool(folder / "spool.sqlite"), ClaimLock(folder / "claim")
+        with self.intake.spooling_to(spool), self.processor.claiming_by(lock):
+            yield
 
     def close(self) -> None:
         """Let go of the inbox's own connections."""

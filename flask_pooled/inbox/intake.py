@@ -11,6 +11,8 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy.exc import DataError
 from sqlalchemy.exc import IntegrityError
@@ -66,6 +68,15 @@ class Intake:
     def spool(self) -> Spool | None:
         """The spool, if there is one."""
         return self._spool
+
+    @contextmanager
+    def spooling_to(self, spool: Spool) -> Iterator[None]:
+        """Use another spool, if there is one at all, for the length of the block."""
+        own, self._spool = self._spool, self._spool and spool
+        try:
+            yield
+        finally:
+            self._spool = own
 
     def has_spooled(self) -> bool:
         """Whether anything was ever spooled here, and so may wait. Looks at no more than the file's name."""

@@ -17,7 +17,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -92,6 +94,15 @@ class Processor:
             # Spreads retries; nothing that needs to be secret.
             rng=rng or random.Random(),  # noqa: S311
         )
+
+    @contextmanager
+    def claiming_by(self, lock: ClaimLock) -> Iterator[None]:
+        """Claim by another lock, if one is needed at all, for the length of the block."""
+        own, self._lock = self._lock, self._lock and lock
+        try:
+            yield
+        finally:
+            self._lock = own
 
     def close(self) -> None:
         """Let go of our own connections."""

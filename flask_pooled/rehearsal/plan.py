@@ -59,12 +59,20 @@ class Plan:
 
         :raises ConfigError: the balance function returns no amount.
         """
+        return self.reader()()
+
+    def reader(self) -> Callable[[], int]:
+        """A function that reads the balance, as :meth:`balance` does, and asks for nothing else."""
         given = self.read()
-        with self.app.app_context():
-            amount = given["balance"]()
-        if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
-            raise ConfigError(f"The rehearsal's balance is no Decimal and no int: {_HOW}.")
-        return to_cents(floor_to_cent(Decimal(amount)))
+
+        def read() -> int:
+            with self.app.app_context():
+                amount = given["balance"]()
+            if isinstance(amount, bool) or not isinstance(amount, int | Decimal):
+                raise ConfigError(f"The rehearsal's balance is no Decimal and no int: {_HOW}.")
+            return to_cents(floor_to_cent(Decimal(amount)))
+
+        return read
 
 
 def plan_of(app: Flask, find: Callable[[], Any] | None) -> Plan:

@@ -18,7 +18,8 @@ class Failed(Exception):
 class Line:
     """One test.
 
-    :param group: ``guide`` or ``hostile``; ``start`` for the one line of an app that does not start.
+    :param group: ``guide`` or ``hostile``; ``start`` for the one line of an app that does not start, ``isolation`` for
+        that of a wallet that was moved although it was to be left alone.
     :param problem: what was seen and what to mend; ``None`` when it passed.
     """
 
@@ -30,11 +31,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All tests, and what the player's wallet held before and after, in cents; ``None`` if it was never looked at."""
+    """All tests, and what the player's wallet held before and after, in cents; ``None`` if it was never looked at.
+
+    :param why_not: why the wallet was not isolated; ``None``: it was, and the app's own is as it was before.
+    """
 
     lines: tuple[Line, ...]
-    before: int | None
-    after: int | None
+    before: int | None = None
+    after: int | None = None
+    why_not: str | None = None
 
     @property
     def failed(self) -> list[Line]:
@@ -56,7 +61,12 @@ class Report:
         if self.before is None or self.after is None:
             return ""
         before, after = from_cents(self.before), from_cents(self.after)
-        return f" The wallet held ${before} before and ${after} after."
+        where = (
+            "It was a copy: the app's own databases are as they were."
+            if self.why_not is None
+            else f"It was the app's own, because {self.why_not}."
+        )
+        return f" The wallet held ${before} before and ${after} after.\n{where}"
 
     def as_facts(self) -> dict[str, Any]:
         """Facts for a script."""
@@ -65,6 +75,8 @@ class Report:
             "failed": len(self.failed),
             "wallet_before_cents": self.before,
             "wallet_after_cents": self.after,
+            "isolated": self.why_not is None,
+            "not_isolated_because": self.why_not,
             "tests": [asdict(line) for line in self.lines],
         }
 
@@ -91,7 +103,7 @@ def not_started(problem: str) -> Report:
 
     :param problem: what it says, and what to mend.
     """
-    return Report((Line("start", "The app starts with its settings", problem, 0),), None, None)
+    return Report((Line("start", "The app starts with its settings", problem, 0),))
 
 
 def _attribute(text: str | None) -> str:
