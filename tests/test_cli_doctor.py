@@ -26,6 +26,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import CSRFProtect
 
 from flask_pooled import Player
+from flask_pooled import Pooled
 from flask_pooled.cli import pooled
 
 #: All that a careful casino sets.
@@ -127,34 +128,60 @@ def test_warnings(
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("code", "evidence", "fix"),
     [
-        ({"POOLED_JWT_SECRET": f"{JWT_SECRET}\n"}, "POOLED_JWT_SECRET"),
-        ({"POOLED_WEBHOOK_SECRET": JWT_SECRET}, "POOLED_WEBHOOK_SECRET"),
+        (
+            "import not_there",
+            "app: it does not load: ModuleNotFoundError: No module named 'not_there'",
+            "install what is missing",
+        ),
+        ("def app(:", "SyntaxError in {file}, line 1", "run 'flask routes'"),
+        (
+            "def create_app():\n    raise RuntimeError('a-password')",
+            "app: it does not load: RuntimeError in {file}, line 2",
+            "run 'flask routes'",
+        ),
+        ("raise SystemExit('a-password')", "SystemExit in {file}, line 1", "run 'flask routes'"),
+        ("x = 1", "app: Failed to find Flask application", "flask --app casino pooled doctor"),
+        (None, "app: Could not import 'casino'", "flask --app casino pooled doctor"),
+        (
+            "import flask\napp = flask.Flask(__name__)",
+            "set-up: Pooled is not set up on this app",
+            "nothing else can be checked",
+        ),
+        (
+            "import flask, flask_pooled\napp = flask.Flask(__name__)\nflask_pooled.Pooled(app)",
+            "set-up: POOLED_JWT_SECRET begins or ends with whitespace",
+            "nothing else can be checked",
+        ),
     ],
 )
-def test_app_that_is_refused_at_its_start(more: dict[str, str], words: str, tmp_path: Path) -> None:
-    """The guide's "Token validation failed": a newline at the end of a secret, or one secret for both."""
-    (tmp_path / "casino.py").write_text(
-        "from flask import Flask\nfrom flask_pooled import Pooled\napp = Flask(__name__)\nPooled(app)\n"
+def test_app_that_does_not_load(code: str | None, evidence: str, fix: str, tmp_path: Path) -> None:
+    if code is not None:
+        (tmp_path / "casino.py").write_text(f"{code}\n")
+    environment = readers_environment(
+        PYTHONPATH=str(ROOT),
+        POOLED_TENANT="royal-casino",
+        POOLED_JWT_SECRET=f"{JWT_SECRET}\n",
+        POOLED_WEBHOOK_SECRET=WEBHOOK_SECRET,
     )
-    secrets = {"POOLED_JWT_SECRET": JWT_SECRET, "POOLED_WEBHOOK_SECRET": WEBHOOK_SECRET}
-    for name, expected in (("casino", words), ("nowhere", "nowhere")):
-        done = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", name, "pooled", "doctor"],
-            cwd=tmp_path,
-            env=readers_environment(
-                PYTHONPATH=str(ROOT), POOLED_TENANT="royal-casino", **secrets | more
-            ),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 1, done.stderr
-        assert done.stdout.startswith("FAULT    ")
-        assert expected in done.stdout
-        assert JWT_SECRET not in done.stdout + done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "casino", "pooled", "doctor"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    first, second, *more = done.stdout.splitlines()
+    assert evidence.format(file=tmp_path / "casino.py") in first
+    assert second.startswith("         -> ")
+    assert fix in second
+    assert more[-1] == "Nothing else could be checked."
+    assert JWT_SECRET not in done.stdout
+    assert "a-password" not in done.stdout
 
 
 def test_nobody_works(make_casino: Callable[..., Casino]) -> None:
@@ -176,11 +203,22 @@ def test_database_without_its_tables(careful: Casino) -> None:
     careful.sql("ALTER TABLE pooled_event RENAME TO elsewhere")
     findings = _findings(careful.app)
     assert "pooled_event is missing" in findings["tables"]["evidence"]
-    assert findings["backlog"]["evidence"] == "the database failed (OperationalError)"
-    # What could not be recorded waits, and the next look says so.
-    assert findings["webhook"]["result"] == "ok"
-    assert _findings(careful.app)["spool"]["result"] == "fault"
+    # Told once; and no event is sent into the spool.
+    assert {name for name, each in findings.items() if each["result"] == "fault"} == {"tables"}
+    assert findings["backlog"]["fix"] == findings["webhook"]["fix"] == "mend 'tables' first"
+    assert findings["spool"]["result"] == "ok"
     careful.sql("ALTER TABLE elsewhere RENAME TO pooled_event")
+    assert _findings(careful.app)["webhook"]["result"] == "ok"
+
+
+def test_database_that_is_away(make_app: Callable[..., Flask]) -> None:
+    app = make_app(POOLED_DATABASE_URI="postgresql+psycopg://me:a-password@127.0.0.1:1/inbox")
+    Pooled(app)
+    findings = _findings(app)
+    evidence = findings["tables"]["evidence"]
+    assert evidence == "the database could not be reached (OperationalError)"
+    assert [each["result"] for each in findings.values()].count("fault") == 3
+    assert findings["win receivers"]["result"] == findings["refund receivers"]["result"] == "fault"
 
 
 def test_journal_mode(make_casino: Callable[..., Casino]) -> None:

@@ -113,7 +113,9 @@ def test_secret_that_keeps_the_app_from_starting(
     assert finding["result"] == "fault"
     assert words in finding["evidence"]
     assert row in finding["guide"]
-    assert f"\nFAULT    {row}\n" in CliRunner().invoke(pooled, ["doctor"], obj=info).stdout
+    said = CliRunner().invoke(pooled, ["doctor"], obj=info).stdout.splitlines()
+    assert said[0].startswith("FAULT    set-up: ")
+    assert row in next(line for line in said if line.startswith("         guide: "))
 
 
 def test_address_that_is_not_the_webhooks(

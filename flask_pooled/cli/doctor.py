@@ -99,18 +99,10 @@ def _examine(info: ScriptInfo, **options: Any) -> Iterator[Finding]:
         yield _refused(error)
         return
     except NoAppException as error:
-        # Where importing it failed, a traceback follows, with lines of the code.
-        said = error.format_message().partition("\n")[0]
-        fix = "name it, as in flask --app casino pooled doctor"
-        yield Finding("app", "fault", said, f"{fix}; 'flask routes' shows where it fails")
+        yield _not_found(error.format_message())
         return
     except (Exception, SystemExit) as error:
-        # What it says may hold a password.
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{type(error).__name__} in {frame.filename}, line {frame.lineno}"
-        yield Finding(
-            "app", "fault", f"it does not load: {where}", "run 'flask routes' to see all of it"
-        )
+        yield _broken(error)
         return
     try:
         with app.app_context():
@@ -124,6 +116,27 @@ def _examine(info: ScriptInfo, **options: Any) -> Iterator[Finding]:
         state.inbox.close()
 
 
+def _not_found(said: str) -> Finding:
+    """There is no app, or its import fails."""
+    lines = said.strip().splitlines()
+    if not lines[0].startswith("While importing"):
+        return Finding("app", "fault", lines[0], "name it, as in flask --app casino pooled doctor")
+    # Between the first and the last there is a traceback, with lines of the code.
+    fix = "install what is missing, or mend the import"
+    return Finding("app", "fault", f"it does not load: {lines[-1]}", fix)
+
+
+def _broken(error: BaseException) -> Finding:
+    """The app, or its factory, raises. What it says may hold a password."""
+    if isinstance(error, SyntaxError):
+        where, line = error.filename, error.lineno
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where, line = frame.filename, frame.lineno
+    evidence = f"it does not load: {type(error).__name__} in {where}, line {line}"
+    return Finding("app", "fault", evidence, "run 'flask routes' to see what it says")
+
+
 def _refused(error: ConfigError) -> Finding:
     """What keeps the app from starting."""
     said = str(error)
@@ -132,7 +145,7 @@ def _refused(error: ConfigError) -> Finding:
         "POOLED_WEBHOOK_SECRET": (guide.SIGNATURE, guide.WEBHOOK_SECRET),
     }
     named = tuple(row for key, its in about.items() if key in said for row in its)
-    return Finding("set-up", "fault", said, "mend it; nothing else can be checked", named)
+    return Finding("set-up", "fault", said, "mend it first: nothing else can be checked", named)
 
 
 def _lines(finding: Finding) -> Iterator[str]:
@@ -164,6 +177,10 @@ def _wrapped(text: str) -> list[str]:
 
 def _summary(findings: Iterable[Finding]) -> Iterator[str]:
     found = list(findings)
+    if len(found) == 1:
+        # There was no app to look at.
+        yield "\nNothing else could be checked."
+        return
     results = dict(rows(found))
     for title, those in (("error reference", guide.ERRORS), ("go-live checklist", guide.GO_LIVE)):
         yield f"\nThe guide's {title}"

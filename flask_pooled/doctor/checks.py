@@ -51,6 +51,9 @@ from flask_pooled.doctor.token import check_page_signature
 from flask_pooled.doctor.token import check_page_token
 from flask_pooled.doctor.token import check_player
 
+#: Where it finds something, those that need tables are not made.
+TABLES: Final = Check("tables", check_tables)
+
 #: What is looked at in every app.
 OF_THE_APP: Final = (
     Check("jwt secret", secret_check("POOLED_JWT_SECRET"), (guide.INVALID, guide.JWT_SECRET)),
@@ -66,22 +69,22 @@ OF_THE_APP: Final = (
     Check("hold limits", check_limits),
     Check("player loader", check_loader),
     Check("token", check_minting, (guide.BLANK,)),
-    Check("clock", check_clock, (guide.BLANK,)),
     Check("win receivers", receiver_check("pool.win"), (guide.WINS,)),
     Check("refund receivers", receiver_check("pool.refund"), (guide.REFUNDS,)),
     Check("other receivers", check_others),
-    Check("tables", check_tables),
-    Check("database", check_database),
-    Check("durability", check_durability),
-    Check("database disk", check_disk),
+    TABLES,
+    Check("database", check_database, needs_tables=True),
+    Check("durability", check_durability, needs_tables=True),
+    Check("database disk", check_disk, needs_tables=True),
     Check("spool", check_spool),
     Check("spool disk", check_spools_disk),
-    Check("backlog", check_backlog),
-    Check("workers", check_workers),
-    Check("wins", done_check("pool.win", "credited"), (guide.WINS,)),
-    Check("refunds", done_check("pool.refund", "given back"), (guide.REFUNDS,)),
-    Check("webhook", check_webhook, (guide.SIGNATURE,)),
-    Check("webhook time", check_time, (guide.TIMEOUT, guide.IN_TIME)),
+    Check("backlog", check_backlog, needs_tables=True),
+    Check("workers", check_workers, needs_tables=True),
+    Check("wins", done_check("pool.win", "credited"), (guide.WINS,), needs_tables=True),
+    Check("refunds", done_check("pool.refund", "given back"), (guide.REFUNDS,), needs_tables=True),
+    Check("webhook", check_webhook, (guide.SIGNATURE,), needs_tables=True),
+    Check("webhook time", check_time, (guide.TIMEOUT, guide.IN_TIME), needs_tables=True),
+    Check("clock", check_clock, (guide.BLANK,)),
     Check("proxy headers", check_proxies),
     Check("player", check_player, (guide.ENTRY,)),
 )

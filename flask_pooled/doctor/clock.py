@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from flask_pooled.doctor.findings import fault
 from flask_pooled.doctor.findings import ok
@@ -42,21 +39,21 @@ def check_clock(patient: Patient) -> Verdict:
 
 
 def _ahead_of_events(patient: Patient) -> Iterator[float]:
-    with suppress(SQLAlchemyError):
+    if patient.has_tables:
         for event in patient.state.inbox.listing.list_events(limit=1).events:
             yield patient.clock() - event.received_at / 1000
 
 
 def _others(patient: Patient) -> Iterator[tuple[str, float]]:
     """How far this clock is ahead of others, seconds."""
-    # That the database is away is the business of another check.
-    with suppress(SQLAlchemyError), patient.state.structure.database.read() as connection:
-        if connection.dialect.name == "postgresql":
-            before = patient.clock()
-            there = connection.exec_driver_sql(
-                "SELECT extract(epoch FROM clock_timestamp())"
-            ).scalar_one()
-            yield "the database server's", (before + patient.clock()) / 2 - float(there)
+    if patient.has_tables:
+        with patient.state.structure.database.read() as connection:
+            if connection.dialect.name == "postgresql":
+                before = patient.clock()
+                there = connection.exec_driver_sql(
+                    "SELECT extract(epoch FROM clock_timestamp())"
+                ).scalar_one()
+                yield "the database server's", (before + patient.clock()) / 2 - float(there)
     if patient.site is not None and patient.site.refused.date is not None:
         # A Date counts whole seconds.
         yield "the deployed site's", patient.clock() - patient.site.refused.date - 0.5

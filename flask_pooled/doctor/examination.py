@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,16 +18,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from flask_pooled.doctor.checks import OF_THE_APP
 from flask_pooled.doctor.checks import OF_THE_PAGE
 from flask_pooled.doctor.checks import OF_THE_SITE
+from flask_pooled.doctor.checks import TABLES
 from flask_pooled.doctor.checks import YOURS
 from flask_pooled.doctor.findings import Check
 from flask_pooled.doctor.findings import fault
 from flask_pooled.doctor.findings import Finding
 from flask_pooled.doctor.findings import Patient
 from flask_pooled.doctor.findings import Verdict
+from flask_pooled.doctor.findings import yours
 from flask_pooled.doctor.page import visits_of
 from flask_pooled.doctor.probe import Probe
 from flask_pooled.doctor.site import Site
 from flask_pooled.errors import PooledError
+from flask_pooled.inbox.database import is_outage
 from flask_pooled.state import state_of
 
 
@@ -74,7 +78,10 @@ def examine(
         site=site,
     )
     for check in OF_THE_APP:
-        yield _made(check, patient)
+        finding = _made(check, patient)
+        if check is TABLES and finding.result == "fault":
+            patient = replace(patient, has_tables=False)
+        yield finding
     if trouble is not None:
         yield Finding("page", trouble.result, trouble.evidence, trouble.fix)
     elif patient.visits is not None:
@@ -99,6 +106,8 @@ def _made(check: Check, patient: Patient) -> Finding:
 
 
 def _verdict(check: Check, patient: Patient) -> Verdict:
+    if check.needs_tables and not patient.has_tables:
+        return yours("not looked at", "mend 'tables' first")
     try:
         return check.look(patient)
     except Exception as error:
@@ -108,6 +117,9 @@ def _verdict(check: Check, patient: Patient) -> Verdict:
 def _judge(error: Exception) -> Verdict:
     if isinstance(error, SQLAlchemyError):
         # Its text may hold the address with its password.
+        if is_outage(error):
+            fix = "bring it back; see to its address, its password and the firewall"
+            return fault(f"the database could not be reached ({type(error).__name__})", fix)
         return fault(f"the database failed ({type(error).__name__})", "bring it back")
     if isinstance(error, PooledError | OSError):
         return fault(str(error), "see what it says")

@@ -59,6 +59,8 @@ class Patient:
     probe: Probe | None = None
     #: The deployed site; ``None``: none was named.
     site: Site | None = None
+    #: Whether the database answers, and its tables are as they should be.
+    has_tables: bool = True
 
 
 Look = Callable[[Patient], Verdict]
@@ -73,6 +75,8 @@ class Check:
     look: Look
     #: The rows of the guide that it is about.
     guide: tuple[str, ...] = ()
+    #: Whether it is made only where the tables are there.
+    needs_tables: bool = False
 
 
 def ok(evidence: str) -> Verdict:
