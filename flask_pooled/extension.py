@@ -15,6 +15,8 @@ from markupsafe import Markup
 from . import embed
 from . import refresh as refreshing
 from . import talisman as talismans
+from .console import make_console
+from .console.access import Access
 from .databases import find_home
 from .databases import find_spool
 from .dispatch.base import Dispatcher
@@ -224,6 +226,15 @@ class Pooled:
         seen lately, each with its age in seconds.
         """
         return read_stats(_current_state())
+
+    def console(self, access: Access | None = None) -> Blueprint:
+        """The operator's console, a blueprint to register on the app, at ``/pooled-console`` unless you say otherwise.
+
+        :param access: is asked at every request of the console; returns the name of the operator who makes it, which
+            the audit trail keeps, or None for a stranger, to whom there is no such page.
+        :raises ConfigError: there is no *access*, or it is no function.
+        """
+        return make_console(access)
 
 
 def _current_state() -> State:

@@ -75,6 +75,8 @@ class _Page:
     #: The frame may come yet, in a template that is being streamed.
     expected: bool = False
     headers_left: bool = False
+    #: Headers that leave as they are here, whatever else the app sets under their names.
+    fixed: dict[str, str] = field(default_factory=dict)
 
 
 class FrameHeaders:
@@ -121,6 +123,10 @@ class FrameHeaders:
         if page.private:
             headers = [header for header in headers if not _invites_caching(header[0])]
             headers.append(("Cache-Control", "no-store"))
+        if page.fixed:
+            names = {name.lower() for name in page.fixed}
+            headers = [header for header in headers if header[0].lower() not in names]
+            headers += page.fixed.items()
         return headers
 
     def _extended(self, name: str, value: str, page: _Page) -> str:
@@ -173,6 +179,13 @@ def mark_response(*, frame: bool, own: Iterable[OwnSource] = ()) -> None:
     page.private = True
     page.framed = page.framed or frame
     page.own.update(own)
+
+
+def fix_headers(headers: Mapping[str, str]) -> None:
+    """Have the current response leave with these headers, in place of any that the app sets under the same names."""
+    page = request.environ.get(_PAGE_KEY)
+    if page is not None:
+        page.fixed.update(headers)
 
 
 def expect_frame() -> None:

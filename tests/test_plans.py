@@ -220,3 +220,13 @@ def test_counting_what_came_reads_no_row(casino: Casino) -> None:
         plan = str(connection.exec_driver_sql(explain + statement[0], statement[1]).all())
     assert "uq_pooled_event_receipt" in plan
     assert "COVERING INDEX" in plan or "Index Only Scan" in plan
+
+
+def test_counting_what_came_when_reads_no_row(casino: Casino) -> None:
+    with _statements() as asked:
+        counts = casino.state.inbox.store.count_received_between(range(0, 2 * 10**13, 10**12))
+    assert sum(counts) == 20_000
+    [statement] = asked
+    plan = _plan(casino, statement)
+    assert {step["index"] for step in plan if step["index"]} == {"uq_pooled_event_receipt"}
+    assert not any(step["all"] for step in plan)

@@ -48,5 +48,6 @@ def test_pooled_has_its_documented_methods_and_no_others() -> None:
         "iframe",
         "drain",
         "stats",
+        "console",
         "rehearsal",
     }

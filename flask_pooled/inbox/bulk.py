@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from itertools import islice
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,24 +62,24 @@ class Outcome:
     outage: str | None = None
 
 
-def choose(listing: Listing, action: str, which: Filter) -> Chosen:
+def choose(listing: Listing, action: str, which: Filter, *, limit: int | None = None) -> Chosen:
     """Everything that *action* could be about, of what a filter finds.
 
     A refund beyond the cap is most often a repeat, which nobody is owed. So such refunds are chosen only where they are
     asked for: by their state, or by kind together with pool.
 
     :param action: ``release``, ``discard`` or ``retry``.
+    :param limit: choose at most so many, those that came last of the first state.
     :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached.
     """
-    found: list[Listed] = []
-    for state in _states(action, which):
-        found += (
-            event
-            for event in _all(listing, replace(which, state=state))
-            if state != "duplicate" or event.waits
-        )
+    found = (
+        event
+        for state in _states(action, which)
+        for event in _all(listing, replace(which, state=state))
+        if state != "duplicate" or event.waits
+    )
     chosen = Chosen()
-    for event in sorted(found, key=lambda each: each.id):
+    for event in sorted(islice(found, limit), key=lambda each: each.id):
         chosen.add(event)
     return chosen
 

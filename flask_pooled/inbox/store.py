@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from itertools import pairwise
 
 from sqlalchemy import func
 from sqlalchemy import literal
@@ -125,6 +126,27 @@ class Store:
                     )
                 ).scalar_one()
             )
+
+    def count_received_between(self, moments: Sequence[int]) -> list[int]:
+        """How many deliveries were kept from each moment until the next one.
+
+        :param moments: milliseconds since the epoch, oldest first.
+        """
+        events = self._tables.event
+        # From the index of the receipts alone, and all of one moment.
+        counts = [
+            select(func.count())
+            .select_from(events)
+            .where(
+                events.c.tenant == self._settings.tenant,
+                events.c.receipt >= receipts_since(since),
+                events.c.receipt < receipts_since(until),
+            )
+            .scalar_subquery()
+            for since, until in pairwise(moments)
+        ]
+        with self._database.read() as connection:
+            return [int(count) for count in connection.execute(select(*counts)).one()]
 
     def oldest_pending(self) -> int | None:
         """When the oldest event that is not done arrived, milliseconds since the epoch."""

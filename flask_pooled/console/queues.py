@@ -1,0 +1,72 @@
+"""What can be decided about which events, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flask_pooled.inbox.bulk import STATES
+from flask_pooled.inbox.listing import Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One kind of decision."""
+
+    name: str
+    #: What it does, for the person who is about to do it.
+    means: str
+    done: str
+    reason_required: bool = False
+
+
+ACTIONS: Mapping[str, Action] = {
+    "retry": Action(
+        "retry",
+        "Dead events get all their attempts again, and pending ones are tried now. Mend the receiver first.",
+        "retried",
+    ),
+    "release": Action(
+        "release",
+        "They are paid, whatever they were held for: real money moves.",
+        "released",
+    ),
+    "discard": Action(
+        "discard",
+        "They are never paid. This cannot be taken back.",
+        "discarded",
+        reason_required=True,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Events in a state that waits for a person."""
+
+    title: str
+    about: str
+    actions: tuple[str, ...]
+
+
+QUEUES: Mapping[str, Queue] = {
+    "held": Queue(
+        "Held",
+        "The inbox did not dare to pay these. Release what is owed, discard what is not.",
+        ("release", "discard"),
+    ),
+    "dead": Queue(
+        "Dead",
+        "Their receivers failed at every attempt, and nobody was paid. Mend the receiver, then retry.",
+        ("retry", "discard"),
+    ),
+}
+
+
+def actions_on(event: Listed) -> list[Action]:
+    """What can be decided about an event now."""
+    return [
+        action
+        for name, action in ACTIONS.items()
+        if event.state in STATES[name] and (event.state != "duplicate" or event.waits)
+    ]
