@@ -94,3 +94,26 @@ def test_without_the_key_there_are_no_switches(page: Page, running: RunningSandb
     page.goto(f"{running.url}/?role=casino&tenant=demo")
     expect(page.locator("#log-title")).to_be_visible()
     expect(page.locator("#faults")).to_have_count(0)
+
+
+def test_the_log_is_filtered_without_a_reload_and_stays_so_after_one(
+    page: Page, running: RunningSandbox
+) -> None:
+    running.enter(token(time.time()))
+    running.draw(winner="player_abc123")
+    running.enter(token(time.time(), sub="another"))
+    assert running.wait_delivered()
+    events = page.locator(".line .event")
+    expect(events).to_have_text(["pool.entry", "pool.win", "pool.entry"])
+    page.get_by_role("link", name="Wins").click()
+    expect(events).to_have_text(["pool.win"])
+    expect(page.get_by_role("link", name="Wins")).to_have_attribute("aria-current", "true")
+    page.get_by_role("link", name="All events").click()
+    page.get_by_placeholder("Player, pool").fill("another")
+    expect(events).to_have_text(["pool.entry"])
+    page.get_by_role("link", name="Failed").click()
+    page.reload()
+    expect(page.get_by_placeholder("Player, pool")).to_have_value("another")
+    expect(events).to_have_text(["pool.entry"])
+    page.get_by_role("link", name="200").click()
+    expect(page.get_by_text("No delivery is like this.")).to_be_visible()

@@ -11,6 +11,7 @@ from flask import request
 from .errors import SandboxError
 from .faults import NONE
 from .guard import needs_key
+from .log_filter import log_filter
 from .payloads import timestamp
 from .pools import Pool
 from .records import Draw
@@ -133,8 +134,13 @@ def start_storm() -> dict[str, Any]:
 @blueprint.get("/deliveries")
 @needs_key
 def deliveries() -> dict[str, Any]:
-    """Every attempt that the log still has, newest first; all tenants without ``?tenant=``."""
-    attempts = current_sandbox().courier.attempts(request.args.get("tenant"))
+    """Every attempt that the log still has, newest first; all tenants without ``?tenant=``.
+
+    ``?event=pool.win``, ``?result=ok`` or ``failed``, and ``?text=`` narrow it.
+    """
+    attempts = log_filter(request.args).of(
+        current_sandbox().courier.attempts(request.args.get("tenant"))
+    )
     return {"deliveries": [_attempt(attempt) for attempt in attempts]}
 
 

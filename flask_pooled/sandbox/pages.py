@@ -11,9 +11,12 @@ from flask import Response
 
 from .colours import brand_css
 from .errors import Fault
-from .faults import CHOICES
+from .errors import SandboxError
+from .faults import CHOICES as FAULT_CHOICES
 from .faults import LIMITS
 from .guard import holds_key
+from .log_filter import CHOICES
+from .log_filter import log_filter
 from .records import Tenant
 from .snapshot import snapshot
 from .state import current_sandbox
@@ -22,6 +25,9 @@ from .visitors import tenant_of
 from .visitors import visitor_of
 
 blueprint = Blueprint("pages", __name__)
+
+#: Deliveries on the admin page.
+_SHOWN = 200
 
 #: Each fault's label on the switchboard, and what its value means.
 _FAULTS = {
@@ -88,6 +94,11 @@ def _casino(tenant: Tenant) -> str | tuple[str, int]:
     is_operator = holds_key(key)
     if not is_operator and tenant.slug != "demo":
         return render_template("sandbox/locked.html", tenant=tenant), 403
+    try:
+        which = log_filter(request.args)
+    except SandboxError as error:
+        raise Fault("Empty delivery log", "filter", str(error), "Mend the URL.", 400) from None
+    shown = which.of(sandbox.courier.attempts(tenant.slug))
     with sandbox.world.house(tenant.slug) as house:
         pools = [
             {
@@ -105,12 +116,15 @@ def _casino(tenant: Tenant) -> str | tuple[str, int]:
         "sandbox/casino.html",
         tenant=tenant,
         pools=pools,
-        attempts=sandbox.courier.attempts(tenant.slug)[:200],
+        attempts=shown[:_SHOWN],
+        found=len(shown),
+        filter=which,
+        filters=CHOICES,
         webhook_url=sandbox.courier.url,
         lucky=sandbox.world.lucky,
         faults=asdict(sandbox.courier.faults),
         fault_labels=_FAULTS,
         fault_limits=LIMITS,
-        fault_choices=CHOICES,
+        fault_choices=FAULT_CHOICES,
         key=key if is_operator else None,
     )

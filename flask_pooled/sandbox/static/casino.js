@@ -4,25 +4,55 @@ const casino = document.getElementById("casino");
 const said = document.getElementById("said");
 const { key, tenant } = casino.dataset;
 
-async function renew() {
-  const response = await fetch(location.href);
+async function renew(isOther = false) {
+  const asked = location.href;
+  const response = await fetch(asked);
   if (!response.ok) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (asked !== location.href) return;
   const pools = document.getElementById("pools");
   const focused = document.activeElement?.closest("#pools, #log") ? document.activeElement.dataset : null;
   pools.replaceChildren(...fresh.getElementById("pools").children);
   const open = new Set([...document.querySelectorAll(".line[open]")].map((line) => line.dataset.delivery));
   const log = document.getElementById("log");
   const newest = (root) => root.querySelector(".line")?.dataset.delivery;
-  if (newest(log) !== newest(fresh.getElementById("log"))) {
+  if (isOther || newest(log) !== newest(fresh.getElementById("log"))) {
     log.replaceChildren(...fresh.getElementById("log").childNodes);
     for (const line of log.querySelectorAll(".line")) line.open = open.has(line.dataset.delivery);
+  }
+  if (isOther) {
+    const fields = fresh.querySelectorAll("#filters nav");
+    for (const [place, nav] of document.querySelectorAll("#filters nav").entries()) {
+      const hadFocus = nav.contains(document.activeElement);
+      nav.replaceChildren(...fields[place].childNodes);
+      if (hadFocus) nav.querySelector("[aria-current]").focus();
+    }
   }
   if (focused?.do) {
     const same = focused.pool ? `[data-pool="${focused.pool}"]` : `[data-delivery="${focused.delivery}"]`;
     document.querySelector(`[data-do="${focused.do}"]${same}`)?.focus();
   }
 }
+
+// Another filter is another address, so that a reload, a bookmark and the next renewal show the same.
+async function filter(address) {
+  history.replaceState(null, "", address);
+  await renew(true);
+}
+
+const filters = document.getElementById("filters");
+filters.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  filter(link.href).catch(silent(said));
+});
+filters.addEventListener("input", (event) => {
+  const address = new URL(location.href);
+  address.searchParams.delete("text");
+  if (event.target.value.trim()) address.searchParams.set("text", event.target.value.trim());
+  filter(address.href).catch(silent(said));
+});
 
 async function act(button) {
   const { do: action, pool, delivery } = button.dataset;

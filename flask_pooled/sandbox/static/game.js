@@ -71,7 +71,9 @@ function showPool(pool) {
   part("stage").textContent = pool.state === "drawing" ? "Drawing" : `${Math.floor(pool.share * 100)}% full`;
   part("mine").hidden = !pool.ticket_count;
   part("mine").textContent =
-    pool.ticket_count === 1 ? ticketText(pool) : `You hold ${pool.ticket_count.toLocaleString("en-US")} tickets`;
+    pool.ticket_count === 1
+      ? `Your ticket ${pool.tickets[0].toLocaleString("en-US")}`
+      : `You hold ${pool.ticket_count.toLocaleString("en-US")} tickets`;
   const code = part("commit");
   code.dataset.commit = pool.commit;
   code.textContent = `${pool.commit.slice(0, 6)}…${pool.commit.slice(-6)}`;
