@@ -44,6 +44,12 @@ _USAGE = 2
 @click.option("--allow-remote-webhooks", is_flag=True, help="Let webhooks leave this machine.")
 @click.option("--seed", help="Repeats all that is random. Pools get the same ids again.")
 @click.option(
+    "--state",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Keep pools, players and the log there, and go on from it. Default: in memory.",
+)
+@click.option(
     "--fill-seconds",
     default=24.0,
     show_default=True,
@@ -79,6 +85,7 @@ def sandbox(
     webhook_url: str | None,
     allow_remote_webhooks: bool,
     seed: str | None,
+    state: str | None,
     fill_seconds: float,
     lifetime_seconds: float,
     lucky: float,
@@ -103,6 +110,7 @@ def sandbox(
             webhook_url=webhook_url,
             allow_remote_webhooks=allow_remote_webhooks,
             seed=seed,
+            state=state,
             fill_seconds=fill_seconds,
             lifetime_seconds=lifetime_seconds,
             lucky=lucky,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import secrets
@@ -18,6 +19,7 @@ from . import play
 from .errors import SandboxError
 from .faults import Faults
 from .faults import NONE
+from .keeping import Keeper
 from .payloads import timestamp
 from .pools import Pace
 from .records import Tenant
@@ -54,6 +56,7 @@ def create_sandbox(
     fill_seconds: float = 24.0,
     lifetime_seconds: float = 1800.0,
     lucky: float = 0.5,
+    state: str | os.PathLike[str] | None = None,
     key: str | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Flask:
@@ -75,6 +78,8 @@ def create_sandbox(
         times as long.
     :param lifetime_seconds: after this long, an unfilled pool expires.
     :param lucky: 0: no player ever wins. Else a player wins their first draw, and each later one with this chance.
+    :param state: a file from which to go on, and in which to keep pools, players, draws and the delivery log. What is
+        random goes on where it was, whatever the seed. ``None``: in memory.
     :param key: opens the control API; by default a new random one.
     :param clock: seconds since the epoch.
     :raises SandboxError: naming the option and what to change.
@@ -118,7 +123,11 @@ def create_sandbox(
                 secrets=(jwt_secret, demo_secret),
             )
         )
-    world = World(tenants, courier, random.Random(f"{source}"), clock(), lucky=lucky)  # noqa: S311 - a game to repeat, not a secret
+    rng = random.Random(f"{source}")  # noqa: S311 - a game to repeat, not a secret
+    world = World(tenants, courier, rng, clock(), lucky=lucky)
+    keeper = None if state is None else Keeper(state, world, courier, rng)
+    if keeper is not None:
+        keeper.load()
 
     app = Flask(__name__, static_url_path="/_static")
     attach(
@@ -131,6 +140,7 @@ def create_sandbox(
             key=key or secrets.token_urlsafe(16),
             demo_secret=demo_secret,
             demo_names=random.Random(f"{source} demo"),  # noqa: S311 - as above
+            keeper=keeper,
         ),
     )
     app.json.sort_keys = False  # type: ignore[attr-defined] # the default provider has it

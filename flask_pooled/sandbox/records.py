@@ -17,6 +17,19 @@ _RESULTS = 20
 _DRAWS = 20
 
 
+#: Players of other casinos, who hold the bots' tickets.
+OTHERS = (
+    "Amara O.", "Ben K.", "Chiara L.", "Daniel W.", "Elif T.", "Freya N.", "Hugo M.", "Ines P.",
+    "Jonas B.", "Keiko S.", "Liam D.", "Maya R.", "Noah F.", "Olivia C.", "Priya G.", "Rafael A.",
+)  # fmt: skip
+
+#: Why no entry is possible, as a code and as told to the player.
+BLOCKED = {
+    "not_verified": "Please complete verification with your casino to enter.",
+    "balance_too_low": "Your balance is below $1.50. Please make a deposit to enter.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """One casino: how it is called, looks and how fast its pools live.
@@ -101,3 +114,15 @@ class House:
     pools: dict[int, Pool]
     guests: dict[str, Guest] = field(default_factory=dict)
     draws: deque[Draw] = field(default_factory=lambda: deque(maxlen=_DRAWS))
+
+
+@dataclass(slots=True)
+class Memory:
+    """Everything that is remembered.
+
+    :param houses: by the tenant's slug.
+    :param numbers: of results, so far.
+    """
+
+    houses: dict[str, House]
+    numbers: int = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 import signal
 import threading
@@ -26,15 +25,12 @@ from .listening import QuietHandler
 from .records import Draw
 from .state import sandbox_of
 from .storm import storm
+from .ticking import keep
+from .ticking import let_time_pass
 from .webhooks import Attempt
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
-
-_log = logging.getLogger(__name__)
-
-#: Seconds between two looks at the pools. A draw is never later than this.
-_TICK = 0.25
 
 _UNSET: Any = object()
 
@@ -63,7 +59,9 @@ class RunningSandbox:
         self.url = f"http://{shown}:{self._server.port}"
         self._threads = [
             threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True),
-            threading.Thread(target=self._tick, daemon=True),
+            threading.Thread(
+                target=let_time_pass, args=(self._sandbox, self._stopping), daemon=True
+            ),
         ]
         for thread in self._threads:
             thread.start()
@@ -244,6 +242,7 @@ class RunningSandbox:
         for thread in self._threads:
             thread.join()
         self._sandbox.courier.close()
+        keep(self._sandbox)
         for server, thread in self._casinos:
             server.shutdown()
             thread.join()
@@ -252,13 +251,6 @@ class RunningSandbox:
     def _pool_id(self, slug: str, size: int) -> str:
         with self._sandbox.world.house(slug) as house:
             return house.pools[size].pool_id
-
-    def _tick(self) -> None:
-        while not self._stopping.wait(_TICK):
-            try:
-                self._sandbox.world.advance(self._sandbox.clock())
-            except Exception:
-                _log.exception("the pools could not be advanced; trying again")
 
 
 def serve_in_thread(*, host: str = "127.0.0.1", port: int = 0, **options: Any) -> RunningSandbox:

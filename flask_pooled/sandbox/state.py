@@ -11,6 +11,7 @@ from typing import cast
 from flask import current_app
 from flask import Flask
 
+from .keeping import Keeper
 from .webhooks import Courier
 from .world import World
 
@@ -25,6 +26,7 @@ class Sandbox:
     :param key: opens the control API and the admin page's buttons.
     :param demo_secret: signs the tokens of the demo view's players; accepted by the tenant ``demo`` only.
     :param demo_names: the random source of the demo view's players.
+    :param keeper: keeps the state in a file, if one is named.
     """
 
     world: World
@@ -34,6 +36,7 @@ class Sandbox:
     key: str = field(repr=False)
     demo_secret: str = field(repr=False)
     demo_names: random.Random = field(repr=False)
+    keeper: Keeper | None
 
 
 def attach(app: Flask, sandbox: Sandbox) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import replace
 
@@ -171,6 +172,12 @@ class Courier:
         """The log, newest first."""
         with self._changed:
             return [a for a in reversed(self._log) if tenant in {None, a.tenant}]
+
+    def recall(self, attempts: Iterable[Attempt]) -> None:
+        """Begin with the log of an earlier run, oldest first."""
+        with self._changed:
+            self._log.extend(attempts)
+            self._numbers = itertools.count(self._log[-1].delivery + 1 if self._log else 1)
 
     def wait_idle(self, timeout: float) -> bool:
         """Wait until every queued webhook has been attempted.

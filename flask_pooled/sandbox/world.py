@@ -24,24 +24,16 @@ from .pools import PRICES
 from .pools import random_uuid
 from .pools import REFUND_CENTS
 from .pools import SIZES
+from .records import BLOCKED
 from .records import Draw
 from .records import Guest
 from .records import House
+from .records import Memory
+from .records import OTHERS
 from .records import Result
 from .records import Tenant
 from .tokens import Visitor
 from .webhooks import Courier
-
-#: Players of other casinos, who hold the bots' tickets.
-_OTHERS = (
-    "Amara O.", "Ben K.", "Chiara L.", "Daniel W.", "Elif T.", "Freya N.", "Hugo M.", "Ines P.",
-    "Jonas B.", "Keiko S.", "Liam D.", "Maya R.", "Noah F.", "Olivia C.", "Priya G.", "Rafael A.",
-)  # fmt: skip
-
-_BLOCKED = {
-    "not_verified": "Please complete verification with your casino to enter.",
-    "balance_too_low": "Your balance is below $1.50. Please make a deposit to enter.",
-}
 
 
 class World:
@@ -64,13 +56,21 @@ class World:
         self._courier = courier
         self._rng = rng
         self._lock = threading.RLock()
-        self._numbers = 0
-        self._houses = {
-            tenant.slug: House(
-                tenant, {size: open_pool(size, tenant.pace, now, rng) for size in SIZES}
-            )
-            for tenant in tenants
-        }
+        self._memory = Memory(
+            {
+                tenant.slug: House(
+                    tenant, {size: open_pool(size, tenant.pace, now, rng) for size in SIZES}
+                )
+                for tenant in tenants
+            }
+        )
+        self._houses = self._memory.houses
+
+    @contextmanager
+    def memory(self) -> Iterator[Memory]:
+        """All that it remembers, to be read and changed only inside the ``with``."""
+        with self._lock:
+            yield self._memory
 
     def tenant(self, slug: str) -> Tenant | None:
         """The tenant of that slug, if there is one."""
@@ -206,7 +206,7 @@ class World:
 
     def _check_may_buy(self, guest: Guest, kind: EntryType) -> None:
         if guest.blocked:
-            raise Refusal(guest.blocked, _BLOCKED[guest.blocked])
+            raise Refusal(guest.blocked, BLOCKED[guest.blocked])
         if guest.balance_cents < PRICES[kind]:
             raise Refusal("balance_too_low", "Your balance is too low for this.")
         if kind == "credit" and guest.credits < 1:
@@ -229,7 +229,7 @@ class World:
             at=now,
             winning_ticket=pool.winning_ticket,
             winner_sub=winner.sub if winner else None,
-            winner_name=winner.name if winner else self._rng.choice(_OTHERS),
+            winner_name=winner.name if winner else self._rng.choice(OTHERS),
             seed=pool.seed,
             seed_commit=pool.seed_commit,
             entry_count=pool.slots,
@@ -268,11 +268,11 @@ class World:
         guest.balance_cents += cents
         if guest.promise == pool.pool_id:
             guest.promise = None
-        self._numbers += 1
-        guest.unseen.add(self._numbers)
+        self._memory.numbers += 1
+        guest.unseen.add(self._memory.numbers)
         guest.results.appendleft(
             Result(
-                number=self._numbers,
+                number=self._memory.numbers,
                 outcome="refunded" if draw is None else "won" if cents else "lost",
                 pool_id=pool.pool_id,
                 size=pool.size,
