@@ -40,6 +40,7 @@ from .inbox.schema import create_schema
 from .inbox.spool import Spool
 from .inbox.tables import define_tables
 from .inbox.tables import Tables
+from .news import news
 from .session import Join
 from .session import join_db
 from .session import join_plain
@@ -204,7 +205,10 @@ def _check_memory(app: Flask, settings: Settings, url: URL) -> None:
         raise ConfigError(
             "SQLite in memory is one connection for all threads: set POOLED_DISPATCH to 'inline', or use a file"
         )
-    logger.warning("the inbox is in memory: it is gone with this process, no promise holds")
+    logger.warning(
+        "the inbox is in memory: it is gone with this process, no promise holds",
+        extra=news("settings.memory"),
+    )
 
 
 def _home_of_its_own(app: Flask, settings: Settings, uri: str) -> Home:
@@ -277,6 +281,7 @@ def find_spool(app: Flask, settings: Settings) -> Spool | None:
         "there is no spool, because %s cannot be written: webhooks will be answered with 503 while the inbox's "
         "database is out of reach. Set POOLED_SPOOL to a file, or to False",
         path.parent,
+        extra=news("spool.none"),
     )
     return None
 

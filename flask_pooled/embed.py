@@ -26,6 +26,7 @@ from flask_pooled.markup import allow_value
 from flask_pooled.markup import attributes
 from flask_pooled.markup import extra_attributes
 from flask_pooled.markup import tag
+from flask_pooled.news import news
 from flask_pooled.player import Player
 from flask_pooled.tokens import mint_token
 
@@ -177,7 +178,12 @@ def render_iframe(
             raise
         # Our own message says it all; a traceback would quote the line that made the player.
         trace = None if isinstance(error, TokenError) else error
-        _log.error("No prize pool frame for the current player: %s", error, exc_info=trace)
+        _log.error(
+            "No prize pool frame for the current player: %s",
+            error,
+            exc_info=trace,
+            extra=news("frame.failed"),
+        )
         return _placeholder("pooled/unavailable.html", title)
     mark_response(frame=True, own=() if fresh is None else _own_sources(fresh))
     return tag("iframe", attributes({"src": src}) + " " + around) + after

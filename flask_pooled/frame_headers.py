@@ -27,6 +27,7 @@ from flask_pooled.csp import allow_frame
 from flask_pooled.csp import allow_own
 from flask_pooled.csp import allow_payment
 from flask_pooled.csp import allow_payment_legacy
+from flask_pooled.news import news
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -175,6 +176,7 @@ def mark_response(*, frame: bool, own: Iterable[OwnSource] = ()) -> None:
             " pass the result to the template; or set POOLED_CSP='always' and send Cache-Control:"
             " no-store yourself.",
             request.endpoint,
+            extra=news("frame.late", endpoint=request.endpoint),
         )
     page.private = True
     page.framed = page.framed or frame

@@ -21,6 +21,7 @@ from sqlalchemy.engine import Connection
 from .errors import InboxError
 from .events import Event
 from .inbox.handler import OTHER_KINDS
+from .news import news
 from .session import Join
 from .session import JoinedSession
 from .signals import event_dead
@@ -111,7 +112,12 @@ class Handoff:
                 try:
                     receiver(self._app, event=event, reason=reason)
                 except Exception:
-                    logger.exception("the observer %s of %s failed", name_of(receiver), signal.name)
+                    logger.exception(
+                        "the observer %s of %s failed",
+                        name_of(receiver),
+                        signal.name,
+                        extra=news("observer.failed", observer=name_of(receiver)),
+                    )
 
     def _receivers(self, signal: PooledSignal) -> list[str]:
         return [name_of(receiver) for receiver in signal.receivers_for(self._app)]

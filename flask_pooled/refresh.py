@@ -22,6 +22,7 @@ from flask import url_for
 from .embed import game_url
 from .embed import Refresh
 from .errors import TokenError
+from .news import news
 from .state import state_of
 
 logger = logging.getLogger("flask_pooled")
@@ -43,7 +44,12 @@ def session() -> Response:
     except Exception as error:
         # Our own message says it all; a traceback would quote the line that made the player.
         trace = None if isinstance(error, TokenError) else error
-        logger.error("No new token for the current player: %s", error, exc_info=trace)
+        logger.error(
+            "No new token for the current player: %s",
+            error,
+            exc_info=trace,
+            extra=news("token.failed"),
+        )
         return _answer(503, error="There is no token for this player now")
     return _answer(200, src=src, ttl=state.settings.token_ttl)
 

@@ -12,6 +12,7 @@ from flask import Flask
 from .errors import ConfigError
 from .frame_headers import FrameHeaders
 from .frame_headers import keep_outermost
+from .news import news
 from .state import State
 from .talisman import check_single_talisman
 
@@ -48,10 +49,11 @@ class Startup:
     def log_warnings(self) -> None:
         """Say what is allowed but worth knowing, once for each start."""
         for warning in self._state.settings.warnings:
-            logger.warning("%s", warning)
+            logger.warning("%s", warning, extra=news("settings.warned"))
         if self._state.settings.demo:
             logger.warning(
-                "POOLED_DEMO is on: the game is played, and wallets are paid, with fake money"
+                "POOLED_DEMO is on: the game is played, and wallets are paid, with fake money",
+                extra=news("settings.demo"),
             )
 
     def before_request(self) -> None:

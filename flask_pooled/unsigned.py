@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from .news import news
+
 logger = logging.getLogger("flask_pooled")
 
 #: At most one line in so many seconds.
@@ -39,4 +41,5 @@ class Unsigned:
             "POOLED_WEBHOOK_SECRET is not the one in its admin panel",
             new,
             address,
+            extra=news("webhook.unsigned", count=new, address=address),
         )

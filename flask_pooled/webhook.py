@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from .errors import PooledError
+from .news import news
 from .signature import verify_signature
 from .state import State
 from .state import state_of
@@ -57,6 +58,7 @@ def _record(state: State, body: bytes) -> Response:
             "a verified webhook could not be kept and was answered with 503: the inbox's database must be reachable, "
             "and its tables created (db.create_all() or a migration); or else the spool must have room",
             exc_info=True,
+            extra=news("webhook.unkept"),
         )
         return _answer(503, error="The event could not be recorded, send it again")
     for each in (recorded, *recorded.promoted):

@@ -50,7 +50,7 @@ LAYERS: list[set[str]] = [
         "token_check",
         "tokens",
     },
-    {"errors", "money"},
+    {"errors", "money", "news"},
 ]
 PURE = LAYERS[3]
 BESIDE = {"sandbox"}

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from flask_pooled.errors import ConfigError
 from flask_pooled.inbox.audit import LONGEST_NAME
+from flask_pooled.news import news
 
 logger = logging.getLogger("flask_pooled")
 
@@ -50,7 +51,9 @@ def admit(access: Access) -> str:
     except HTTPException:
         raise
     except Exception:
-        logger.exception("the console's access function failed: nobody is let in")
+        logger.exception(
+            "the console's access function failed: nobody is let in", extra=news("console.closed")
+        )
         abort(404)
     if name is None or name is False:
         abort(404)
@@ -59,6 +62,7 @@ def admit(access: Access) -> str:
         logger.error(
             "the console's access function returned %s: nobody is let in. Return the operator's name, or None",
             fault,
+            extra=news("console.closed"),
         )
         abort(404)
     g.pooled_operator = str(name)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Generic
 from typing import TypeVar
 
+from ..news import news
+
 logger = logging.getLogger("flask_pooled")
 
 _T = TypeVar("_T")
@@ -88,4 +90,6 @@ class Background(Generic[_T]):
                 self._do(job)
             except BaseException:
                 # Whatever it is: the next job must be done.
-                logger.exception("a job of the thread %s failed", self._name)
+                logger.exception(
+                    "a job of the thread %s failed", self._name, extra=news("work.failed")
+                )

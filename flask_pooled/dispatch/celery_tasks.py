@@ -21,6 +21,7 @@ from weakref import WeakSet
 from ..errors import ConfigError
 from ..inbox.delivery import Recorded
 from ..inbox.heartbeat import Heartbeat
+from ..news import news
 from .background import Background
 from .base import Run
 from .held import HeldObservers
@@ -186,6 +187,7 @@ def _work(celery: Any) -> None:
             "the Celery app %a has no Flask app to work for: create the Flask app in the module that "
             'celery -A names, and keep this Celery app in its app.extensions["celery"]',
             celery.main,
+            extra=news("celery.lost"),
         )
     for dispatcher in served:
         dispatcher.work()
@@ -234,11 +236,12 @@ class _Publisher:
                 logger.error(
                     "Celery's broker cannot be reached (%s): events wait for the next sweep",
                     type(error).__name__,
+                    extra=news("celery.away"),
                 )
             self._failing = True
             return
         if self._failing:
-            logger.warning("Celery's broker is reached again")
+            logger.warning("Celery's broker is reached again", extra=news("celery.back"))
             self._failing = False
 
     def _publish(self, row_id: int) -> None:
@@ -266,4 +269,8 @@ class _Publisher:
             try:
                 producer.connection.release()
             except Exception:
-                logger.debug("a connection to the broker could not be closed", exc_info=True)
+                logger.debug(
+                    "a connection to the broker could not be closed",
+                    exc_info=True,
+                    extra=news("celery.unclosed"),
+                )

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 
 from ..inbox.delivery import Recorded
+from ..news import news
 from .background import Background
 
 logger = logging.getLogger("flask_pooled")
@@ -37,6 +38,7 @@ class HeldObservers:
             logger.error(
                 "event %d is held, and its observers are not told: too many events are waiting for them",
                 recorded.id,
+                extra=news("observer.skipped", id=recorded.id),
             )
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 from ..inbox.delivery import Recorded
+from ..news import news
 
 logger = logging.getLogger("flask_pooled")
 
@@ -47,4 +48,7 @@ class InlineDispatcher:
             raise
         except BaseException:
             # Also what a receiver raises to end the process: the event is on disk and must be acknowledged.
-            logger.exception("pending events could not be worked on now; they stay pending")
+            logger.exception(
+                "pending events could not be worked on now; they stay pending",
+                extra=news("work.failing"),
+            )

@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Callable
 
+from ..news import news
 from .base import Run
 
 logger = logging.getLogger("flask_pooled")
@@ -45,11 +46,12 @@ class Look:
         except self._survives:
             if self._turns(failing=True):
                 logger.exception(
-                    "pending events could not be worked on; trying again until it works"
+                    "pending events could not be worked on; trying again until it works",
+                    extra=news("work.failing"),
                 )
             return False
         if self._turns(failing=False):
-            logger.warning("pending events are worked on again")
+            logger.warning("pending events are worked on again", extra=news("work.resumed"))
         return done > 0
 
     def _turns(self, *, failing: bool) -> bool:

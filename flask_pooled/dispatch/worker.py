@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..inbox.delivery import Recorded
 from ..inbox.heartbeat import Heartbeat
+from ..news import news
 from .base import Run
 from .held import HeldObservers
 from .poll import jittered
@@ -126,4 +127,6 @@ class Crew:
                 self._stopping.set()
             except BaseException:
                 # A receiver that would end the process. It has cost its event an attempt, and costs the others nothing.
-                logger.exception("a receiver tried to end the worker; it goes on")
+                logger.exception(
+                    "a receiver tried to end the worker; it goes on", extra=news("worker.stays")
+                )

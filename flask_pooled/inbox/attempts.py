@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..news import news
 from ..settings import Settings
 from .audit import write_audit
 from .bypass import BypassError
@@ -185,6 +186,7 @@ class Attempts:
             self._settings.max_attempts,
             remark,
             exc_info=error,
+            extra=news("event.failed", id=claim.id, attempts=claim.attempts),
         )
         trace = "".join(traceback.format_exception(error))[-_KEPT_TRACEBACK:]
         note = _Note(claim, outcome, str(error), trace)
@@ -196,6 +198,7 @@ class Attempts:
             logger.exception(
                 "event %d: what became of its attempt is written down as soon as the database can be written",
                 claim.id,
+                extra=news("event.unwritten", id=claim.id),
             )
 
     def _catch_up(self) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy import not_
 from sqlalchemy import select
 
+from ..news import news
 from ..settings import Settings
 from .database import Database
 from .handler import KNOWN_KINDS
@@ -52,7 +53,11 @@ class Blocked:
             if waiting is not None:
                 self._alarmed_at = now
                 logger.critical(
-                    "event %d and perhaps more (%s) must wait: %s", waiting, kind, reason
+                    "event %d and perhaps more (%s) must wait: %s",
+                    waiting,
+                    kind,
+                    reason,
+                    extra=news("event.blocked", id=waiting, kind=kind),
                 )
 
     def _one_of(self, kind: str) -> int | None:

@@ -31,6 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InboxError
+from ..news import news
 from .database import is_outage
 
 logger = logging.getLogger("flask_pooled")
@@ -96,7 +97,8 @@ class Watch:
             self.lost = mark == "lost"
             if self._elsewhere:
                 logger.warning(
-                    "a receiver failed after it had committed to another database, where that stays; it will run again"
+                    "a receiver failed after it had committed to another database, where that stays; it will run again",
+                    extra=news("receiver.elsewhere"),
                 )
             raise
         finally:
@@ -109,7 +111,8 @@ class Watch:
         if self._bypassed:
             logger.error(
                 "a receiver committed past the transaction of its event; had it failed, the event would be held. "
-                "Write through session or db.session, and let the inbox commit"
+                "Write through session or db.session, and let the inbox commit",
+                extra=news("receiver.bypassed"),
             )
 
     def note(self, connection: Connection) -> None:

@@ -5,6 +5,7 @@ Every decision says who made it and why, and stays in the audit trail.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,8 @@ from ..events import parse_event
 from ..events import PoolEntry
 from ..events import PoolRefund
 from ..events import PoolWin
+from ..news import masked
+from ..news import news
 from ..settings import Settings
 from .audit import write_audit
 from .credits import Credits
@@ -34,6 +37,8 @@ from .known import KnownEvents
 from .refunds import Books
 from .refunds import PoolEvent
 from .tables import Tables
+
+logger = logging.getLogger("flask_pooled")
 
 #: Longest name of a person that the audit trail keeps, characters.
 _LONGEST_NAME = 255
@@ -118,6 +123,14 @@ class Decisions:
                 reason=why,
                 actor=who,
             )
+        logger.info(
+            "event %d: %s by %a, it is %s now",
+            event_id,
+            action,
+            masked(who),
+            case.new_state,
+            extra=news("event.decided", id=event_id, action=action, who=who, state=case.new_state),
+        )
         if case.new_state == "pending":
             self._wake(event_id)
         for recorded in promoted:

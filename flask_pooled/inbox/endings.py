@@ -15,6 +15,8 @@ from sqlalchemy.engine import Row
 
 from ..errors import PayloadError
 from ..events import Event
+from ..news import masked
+from ..news import news
 from .audit import write_audit
 from .delivery import event_of
 from .tables import Tables
@@ -60,7 +62,7 @@ class Endings:
         self._audit(connection, row, "hold", "held", reason)
 
         def afterwards() -> None:
-            logger.critical("event %d is held: %s", row.id, reason)
+            logger.critical("event %d is held: %s", row.id, reason, extra=_news("event.held", row))
             self._observe("held", row, "bypass")
 
         return afterwards
@@ -77,8 +79,9 @@ class Endings:
                 "event %d (%a, player %a) is dead after %d attempts: nobody was paid. Mend the receiver, then retry it",
                 row.id,
                 row.kind,
-                row.player_id,
+                masked(row.player_id),
                 row.attempts,
+                extra=_news("event.dead", row),
             )
             self._observe("dead", row, "attempts")
 
@@ -107,3 +110,14 @@ class Endings:
         # A body that was parsed once and cannot be any more may be what it failed of.
         with suppress(PayloadError):
             self._tell(state, event_of(row), reason)
+
+
+def _news(name: str, row: Row[Any]) -> dict[str, object]:
+    return news(
+        name,
+        id=row.id,
+        kind=row.kind,
+        player=row.player_id,
+        pool=row.pool_id,
+        attempts=row.attempts,
+    )

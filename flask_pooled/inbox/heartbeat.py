@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete
 from sqlalchemy import select
 
+from ..news import news
 from .database import Database
 from .tables import Tables
 from .upsert import insert_for
@@ -177,5 +178,6 @@ class Heartbeat:
                 "the heartbeat of %s could not be written (%s); the work goes on",
                 self._name,
                 type(error).__name__,
+                extra=news("worker.unnoted"),
             )
         self._failing = True

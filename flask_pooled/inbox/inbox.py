@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..news import masked
+from ..news import news
 from .claimlock import ClaimLock
 from .decisions import Decisions
 from .delivery import Recorded
@@ -141,12 +143,20 @@ def _log(recorded: Recorded) -> None:
     # Ids are the sender's text: %a leaves no control character in a log or a terminal.
     event = recorded.event
     kind = "rejected" if event is None else event.kind
-    player = getattr(event, "player_id", None)
+    player = masked(getattr(event, "player_id", None))
     pool = getattr(event, "pool_id", None)
+    facts = {
+        "id": recorded.id,
+        "kind": kind,
+        "player": player,
+        "pool": pool,
+        "state": recorded.state,
+    }
     if recorded.alarm == "rejected":
         logger.error(
             "event %d: a body that Pooled signed is no event we can read. It is kept as rejected",
             recorded.id,
+            extra=news("event.rejected", id=recorded.id),
         )
     elif recorded.alarm is not None:
         logger.error(
@@ -157,6 +167,7 @@ def _log(recorded: Recorded) -> None:
             pool,
             recorded.state,
             EXPLANATIONS.get(recorded.alarm, recorded.alarm),
+            extra=news("event.unpaid", **facts, reason=recorded.alarm),
         )
     else:
         logger.info(
@@ -166,6 +177,11 @@ def _log(recorded: Recorded) -> None:
             player,
             pool,
             recorded.state,
+            extra=news("event.recorded", **facts),
         )
     if getattr(event, "fair", None) is False and recorded.state != "duplicate":
-        logger.error("event %d: the seed does not match its commitment", recorded.id)
+        logger.error(
+            "event %d: the seed does not match its commitment",
+            recorded.id,
+            extra=news("event.unfair", **facts),
+        )

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from ..news import news
 from .database import is_disk_full
 from .deadline import call_within
 from .deadline import DeadlineError
@@ -119,7 +120,11 @@ class Intake:
                 self._drain(self._spool, tell)
         except Exception as error:
             if not self._stuck:
-                logger.error("the spool cannot be drained (%s); trying again", type(error).__name__)
+                logger.error(
+                    "the spool cannot be drained (%s); trying again",
+                    type(error).__name__,
+                    extra=news("spool.stuck"),
+                )
             self._stuck = True
             return False
         self._stuck = False
@@ -134,10 +139,17 @@ class Intake:
         drained = spool.drain(record, _is_refusal)
         refused = spool.facts().refused
         if drained:
-            logger.warning("%d webhook(s) from the spool are in the inbox now", drained)
+            logger.warning(
+                "%d webhook(s) from the spool are in the inbox now",
+                drained,
+                extra=news("spool.drained", count=drained),
+            )
         if refused:
             logger.critical(
-                "the inbox refused %d webhook(s): they are set aside in %s", refused, spool.path
+                "the inbox refused %d webhook(s): they are set aside in %s",
+                refused,
+                spool.path,
+                extra=news("spool.refused", count=refused),
             )
 
     def _record(self, delivery: Delivery) -> Recorded:
@@ -175,6 +187,7 @@ class Intake:
                 type(error).__name__,
                 _what_to_do(error),
                 exc_info=error,
+                extra=news("database.away"),
             )
 
     def _mend(self) -> None:
@@ -182,7 +195,9 @@ class Intake:
             with self._lock:
                 mended, self._broken = self._broken, False
             if mended:
-                logger.warning("the inbox's database can be written again")
+                logger.warning(
+                    "the inbox's database can be written again", extra=news("database.back")
+                )
 
 
 def _what_to_do(error: Exception) -> str:

@@ -14,6 +14,7 @@ what tells the wallet.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InboxError
 from ..events import Event
+from ..news import news
 from ..settings import Settings
 from .attempts import Attempts
 from .attempts import Claim
@@ -45,6 +47,8 @@ from .delivery import event_of
 from .endings import Endings
 from .handler import Handler
 from .tables import Tables
+
+logger = logging.getLogger("flask_pooled")
 
 
 class _ReceiverError(Exception):
@@ -163,6 +167,12 @@ class Processor:
             self._attempts.fail(claim, error, counts=not is_outage(error))
         else:
             if event is not None:
+                logger.info(
+                    "event %d (%a) is done",
+                    claim.id,
+                    event.kind,
+                    extra=news("event.done", id=claim.id, kind=event.kind),
+                )
                 self._handler.observe("done", event, None)
             return event is not None
         if isinstance(cause, Exception | None):

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import ConfigError
+from ..news import news
 from .database import begin_writing
 from .database import commit
 from .database import is_memory
@@ -78,7 +79,12 @@ def _create_or_migrate(engine: Engine, tables: Tables, steps: Sequence[Step]) ->
             )
         if version is not None and version < present:
             migrate(connection, version, steps)
-            logger.warning("the inbox goes from schema version %d to %d", version, present)
+            logger.warning(
+                "the inbox goes from schema version %d to %d",
+                version,
+                present,
+                extra=news("schema.migrated"),
+            )
         metadata: MetaData = tables.event.metadata
         metadata.create_all(connection, tables=tables.all())
         if version is None and (found := differences(connection, tables)):
@@ -108,6 +114,7 @@ def check_casinos_tables(engine: Engine, tables: Tables) -> None:
             "'flask db upgrade' (Flask-Migrate); db.create_all() only makes tables that are missing. Until then "
             "webhooks that cannot be recorded wait in the spool, and nobody is paid",
             "; ".join(found),
+            extra=news("schema.wrong"),
         )
 
 
