@@ -14,7 +14,7 @@ from flask_pooled.inbox.listing import Step
 from flask_pooled.money import from_cents
 
 #: Reasons that say no more than the state.
-_PLAIN_REASONS = ("attempts", "repeat")
+PLAIN_REASONS = ("attempts", "repeat")
 
 _FAIRNESS = {
     "text": "the seed matches its commitment (SHA-256 of its text)",
@@ -122,7 +122,7 @@ def state_words(event: Listed) -> str:
 
 def telling_reason(event: Listed) -> str | None:
     """The reason of an event's state, where it says more than that."""
-    return None if event.reason in _PLAIN_REASONS else event.reason
+    return None if event.reason in PLAIN_REASONS else event.reason
 
 
 def properties(life: Life) -> Iterator[tuple[str, str]]:

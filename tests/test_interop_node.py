@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,6 +17,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from npm_packages import install
 
 from flask_pooled import mint_token
 from flask_pooled import Player
@@ -42,33 +40,8 @@ NAMES = ["Jordan Smith", "Zoë Çelik", "李 小龍", "O'Neil <b>", "Ли Анн
 
 @pytest.fixture(scope="session")
 def packages(pytestconfig: pytest.Config) -> Path:
-    """The npm packages of the lock file, in pytest's cache and only fetched when that changes."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not installed: apt-get install nodejs npm")
-    files = [HERE / "package.json", HERE / "package-lock.json"]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    cache = pytestconfig.cache
-    home = cache.mkdir("npm") if cache else Path(tempfile.gettempdir())
-    folder = home / f"pooled-interop-{digest}"
-    if not folder.exists():
-        # Complete or not there: another process may want it at the same time.
-        with tempfile.TemporaryDirectory(dir=home) as half:
-            for file in files:
-                shutil.copy(file, half)
-            done = subprocess.run(
-                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=half,
-                capture_output=True,
-                text=True,
-                timeout=300,
-                check=False,
-            )
-            if done.returncode != 0:
-                pytest.skip(f"npm ci could not install the packages: {done.stderr[-500:]}")
-            if not folder.exists():
-                Path(half, "node_modules").rename(folder)
-    return folder
+    """The npm packages of the lock file."""
+    return install(HERE, pytestconfig)
 
 
 @pytest.fixture(scope="session")

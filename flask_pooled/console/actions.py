@@ -43,6 +43,9 @@ from flask_pooled.words import searchable
 #: Events that one form decides about: each is a transaction, and somebody waits for the page.
 MOST = 500
 
+#: Events that the question lists.
+_SHOWN = 20
+
 #: The longest reason, characters.
 LONGEST_REASON = 1000
 
@@ -124,6 +127,7 @@ def _ask(action: Action, chosen: Chosen, *, fault: str | None = None, why: str =
         action=action,
         chosen=chosen,
         groups=sorted(chosen.groups.items(), key=str),
+        shown=chosen.events[:_SHOWN],
         most=MOST,
         longest=LONGEST_REASON,
         token=seal("decision", content),

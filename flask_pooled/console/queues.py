@@ -23,17 +23,17 @@ class Action:
 ACTIONS: Mapping[str, Action] = {
     "retry": Action(
         "retry",
-        "Dead events get all their attempts again, and pending ones are tried now. Mend the receiver first.",
+        "What is retried gets all its attempts again: mend the receiver first. Real money moves.",
         "retried",
     ),
     "release": Action(
         "release",
-        "They are paid, whatever they were held for: real money moves.",
+        "What is released is paid, whatever it was held for: real money moves.",
         "released",
     ),
     "discard": Action(
         "discard",
-        "They are never paid. This cannot be taken back.",
+        "What is discarded is never paid. This cannot be taken back.",
         "discarded",
         reason_required=True,
     ),

@@ -28,6 +28,7 @@ from flask_pooled.words import dollars
 from flask_pooled.words import exact
 from flask_pooled.words import iso
 from flask_pooled.words import moment
+from flask_pooled.words import PLAIN_REASONS
 from flask_pooled.words import safe
 from flask_pooled.words import span
 from flask_pooled.words import telling_reason
@@ -95,7 +96,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["newline"] = Markup("\n")
+    environment.globals.update(newline=Markup("\n"), plain_reasons=PLAIN_REASONS)
     environment.filters.update(
         dollars=dollars,
         exact=exact,

@@ -36,15 +36,20 @@ class Chosen:
     """Events that a decision is to be about."""
 
     #: Oldest first.
-    ids: list[int] = field(default_factory=list)
+    events: list[Listed] = field(default_factory=list)
     #: How many of each kind, state and reason.
     groups: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
     #: What wins and refunds among them would pay.
     cents: int = 0
 
+    @property
+    def ids(self) -> list[int]:
+        """The numbers of the events."""
+        return [event.id for event in self.events]
+
     def add(self, event: Listed) -> None:
         """Choose one more."""
-        self.ids.append(event.id)
+        self.events.append(event)
         self.groups[event.kind, event.state, event.reason] += 1
         if event.kind != "pool.entry":
             self.cents += event.cents or 0
