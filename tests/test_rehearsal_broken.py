@@ -57,7 +57,7 @@ EXPECTED = {
         ),
         "iFrame loads with valid token": "No trailing whitespace or newlines",
     },
-    "receiver not connected": dict.fromkeys(WINS, "connect one with @pool_win.connect"),
+    "receiver not connected": dict.fromkeys(WINS, "Connect one with @pool_win.connect"),
     "credits without the session and raises": dict.fromkeys(WINS, "write through session"),
     # Nothing verifies, so no forgery does either.
     "JSON parsed and re-serialised": dict.fromkeys(
@@ -72,7 +72,7 @@ EXPECTED = {
     "webhook behind a login wall": dict.fromkeys(
         WINS | REFUNDS | ANSWERS | {"Wrong signatures are answered with 401"}, "exempt its route"
     ),
-    "refund handler missing": dict.fromkeys(REFUNDS, "connect one with @pool_refund.connect"),
+    "refund handler missing": dict.fromkeys(REFUNDS, "Connect one with @pool_refund.connect"),
 }
 
 

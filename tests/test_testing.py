@@ -362,7 +362,8 @@ def test_a_rehearsal_is_a_test(pytester: pytest.Pytester, beside: list[str]) -> 
             pooled.rehearsal(lambda: {
                 "player": Player("p1", "Jordan S.", 5, verified=True),
                 "balance": lambda: sum(cents for who, cents in credited if who == "p1") // 100})
-            report = pooled_rehearsal()
+            report = pooled_rehearsal(in_place=True)
+            assert report.why_not == "you asked for it by --in-place"
             failed = {line.name: line.problem for line in report.failed}
             assert "no receiver is connected to pool_refund" in failed["pool.refund fires on expiry"]
             assert len(report.lines) == 19

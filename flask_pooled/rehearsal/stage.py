@@ -16,7 +16,10 @@ from functools import cached_property
 from typing import Any
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
+from ..handoff import Handoff
+from ..inbox.database import is_outage
 from ..inbox.holds import EXPLANATIONS
 from ..inbox.listing import Filter
 from ..samples import sample_event
@@ -38,6 +41,9 @@ from .report import Failed
 #: Seconds for deliveries, and for the retries of an event.
 _PATIENCE = 60.0
 _RETRIES = 20.0
+
+#: Seconds in which a database that was busy comes to rest.
+_BUSY = 10.0
 
 
 #: What to do about a hold that wallet code has brought about.
@@ -119,9 +125,30 @@ class Stage:
         return page.token
 
     def drain(self) -> None:
-        """Let the wallet code run for all that is due."""
-        with self.app.app_context():
-            self.state.inbox.run()
+        """Let the wallet code run for all that is due, and once more for what a busy database has put off."""
+        deadline = time.monotonic() + _BUSY
+        while not self._run(patiently=time.monotonic() < deadline):
+            time.sleep(0.1)
+
+    def _run(self, *, patiently: bool) -> bool:
+        """Work once on what is due; whether that was all."""
+        try:
+            with self.app.app_context():
+                self.state.inbox.run()
+        except SQLAlchemyError as error:
+            if patiently and is_outage(error):
+                return False
+            raise
+        return not (patiently and self._is_put_off())
+
+    def _is_put_off(self) -> bool:
+        """Whether something waits that neither failed nor wants for a receiver."""
+        inbox = self.state.inbox
+        if inbox.intake.spool is not None and not inbox.intake.spool.is_empty():
+            return True
+        explained = {**Handoff(self.app).blocked(), **self._failures}
+        pending = inbox.listing.list_events(Filter(state="pending"), limit=100).events
+        return any(event.attempts == 0 and event.kind not in explained for event in pending)
 
     def until(self, done: Callable[[], bool]) -> bool:
         """Work on what becomes due, until something is so; False if it does not become so."""
@@ -210,12 +237,9 @@ class Stage:
 
     def why_unpaid(self, kind: str) -> str:
         """What is probably wrong with the wallet code of a kind of event."""
-        signal = WALLET_SIGNALS[kind]
-        if not any(signal.receivers_for(self.app)):
-            return (
-                f"no receiver is connected to {signal.name}: connect one with @{signal.name}.connect, in a module that "
-                "is imported at startup"
-            )
+        blocked = Handoff(self.app).blocked()
+        if kind in blocked:
+            return blocked[kind]
         which = Filter(kind=kind, player_id=self.plan.player.id)
         found = self.state.inbox.listing.list_events(which, limit=100).events
         latest = next((event for event in found if event.state != "duplicate"), None)
@@ -223,7 +247,7 @@ class Stage:
             reason = latest.reason or ""
             return f"the event is held: {_HELD.get(reason) or EXPLANATIONS.get(reason, reason)}"
         return self._failures.get(
-            kind, f"look at what the receivers of {signal.name} do with the event"
+            kind, f"look at what the receivers of {WALLET_SIGNALS[kind].name} do with the event"
         )
 
 
