@@ -276,7 +276,7 @@ def test_without_a_database(casino: Casino) -> None:
     casino.sql("ALTER TABLE pooled_event RENAME TO elsewhere")
     result = _run(casino, "release", "--state", "held", "--yes")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "the database could not be reached" in result.stderr
+    assert "the database refused what was asked" in result.stderr
     casino.sql("ALTER TABLE elsewhere RENAME TO pooled_event")
 
 
@@ -317,3 +317,21 @@ def test_any_inbox(make_app: Callable[..., Flask]) -> None:
     Pooled(app)
     result = app.test_cli_runner().invoke(pooled, ["release", "7", "--yes"])
     assert (result.exit_code, result.stdout) == (1, "0 of 1 event(s) released.\n")
+
+
+def test_numbers_and_a_filter_are_one_too_many(casino: Casino) -> None:
+    result = _run(casino, "retry", "1", "--state", "dead")
+    assert result.exit_code == 2
+    assert "give numbers of events or a filter, not both" in result.stderr
+
+
+def test_nobody_answers(casino: Casino) -> None:
+    """As in a script, where standard input has an end."""
+    casino.sql("UPDATE pooled_event SET state = 'held', reason = 'over_limit'")
+    before = casino.states()
+    result = _run(casino, "release", casino.rows("id")[0], answer="")
+    assert result.exit_code == 1
+    assert result.stderr.endswith(
+        "Nobody answered: in a script, answer with --yes.\nNothing was done.\n"
+    )
+    assert casino.states() == before

@@ -244,7 +244,7 @@ def test_database_that_is_gone(casino: Casino) -> None:
     for options in ([], ["--follow"]):
         result = _run(casino, *options)
         assert (result.exit_code, result.stdout) == (1, "")
-        assert "the database could not be reached" in result.stderr
+        assert "the database refused what was asked" in result.stderr
     casino.sql("ALTER TABLE elsewhere RENAME TO pooled_event")
 
 
@@ -277,3 +277,18 @@ def test_any_inbox(make_app: Callable[..., Flask]) -> None:
     result = app.test_cli_runner().invoke(pooled, ["events"])
     assert (result.exit_code, result.stdout) == (1, "Nothing found.\n")
     assert app.test_cli_runner().invoke(pooled, ["events", "--player", "x\x1b"]).exit_code == 1
+
+
+def test_kind_that_is_a_slip(casino: Casino) -> None:
+    result = _run(casino, "--kind", "wins")
+    assert (result.exit_code, result.stdout) == (
+        1,
+        "Nothing found. Is 'wins' a kind of event? Those of the guide are win, refund and entry.\n",
+    )
+    assert _run(casino, "--kind", "casino.other").stdout == "Nothing found.\n"
+
+
+def test_until_before_since(casino: Casino) -> None:
+    result = _run(casino, "--since", "2h", "--until", "3h")
+    assert result.exit_code == 2
+    assert "--until is not after --since: nothing is between them" in result.stderr

@@ -221,10 +221,17 @@ def test_without_a_database(casino: Casino) -> None:
     casino.sql("ALTER TABLE pooled_event RENAME TO elsewhere")
     result = _run(casino, 1)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "the database could not be reached" in result.stderr
+    assert "the database refused what was asked" in result.stderr
     casino.sql("ALTER TABLE elsewhere RENAME TO pooled_event")
 
 
 @pytest.mark.parametrize("arguments", [[], ["x"], ["0"], ["1", "2"], [2**63], ["1", "--all"]])
 def test_wrong_usage(casino: Casino, arguments: list[object]) -> None:
     assert _run(casino, *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("number", ["abc", "0", "1.5", "9" * 30, "9" * 5000, "²"])
+def test_what_is_no_number_of_an_event(casino: Casino, number: str) -> None:
+    result = casino.app.test_cli_runner().invoke(pooled, ["show", number])
+    assert result.exit_code == 2
+    assert "it is no number of an event: see those in 'flask pooled events'" in result.stderr

@@ -210,3 +210,14 @@ def test_numbers_stay_numbers() -> None:
         "pooled_id": 7,
         "pooled_reason": None,
     }
+
+
+def test_what_is_sent_is_in_no_error_of_the_database(
+    casino: Casino, caplog: pytest.LogCaptureFixture
+) -> None:
+    casino.sql("ALTER TABLE pooled_event RENAME TO elsewhere")
+    casino.post_all(win(pool_id="a-pool", winner_name="Jordan Smith", email="j@mail.example"))
+    assert "cannot be written" in caplog.text
+    for word in ("a-pool", "Jordan", "mail.example"):
+        assert word not in caplog.text
+    casino.sql("ALTER TABLE elsewhere RENAME TO pooled_event")

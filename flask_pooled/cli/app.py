@@ -14,12 +14,16 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_pooled.errors import ConfigError
+from flask_pooled.inbox.database import is_outage
 from flask_pooled.inbox.spool import SpoolError
 from flask_pooled.state import State
 from flask_pooled.state import state_of
 
 #: The database could not be reached.
 OUTAGE = 1
+
+#: Somebody said no.
+NOT_DONE = 1
 
 #: An option that makes no sense, or an app that is set up wrongly: click's own code for usage errors.
 USAGE = 2
@@ -52,8 +56,30 @@ def needs_database() -> Iterator[None]:
     except SpoolError as error:
         fail(str(error), OUTAGE)
     except SQLAlchemyError as error:
-        # The text of the error may hold the address with its password.
-        fail(f"the database could not be reached ({type(error).__name__})", OUTAGE)
+        fail(_told(error), OUTAGE)
+
+
+def _told(error: SQLAlchemyError) -> str:
+    # The text of the error may hold the address with its password.
+    kind = type(error).__name__
+    if is_outage(error):
+        return f"the database could not be reached ({kind})"
+    return (
+        f"the database refused what was asked ({kind}): 'flask pooled init-db' says whether the inbox's tables are "
+        "as they should be"
+    )
+
+
+def go_on(question: str) -> None:
+    """Ask before something is done; ends the command unless the answer is yes."""
+    try:
+        said = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo("\nNobody answered: in a script, answer with --yes.", err=True)
+        said = False
+    if not said:
+        click.echo("Nothing was done.", err=True)
+        raise click.exceptions.Exit(NOT_DONE)
 
 
 def fail(reason: str, code: int) -> NoReturn:

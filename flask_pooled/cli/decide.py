@@ -14,9 +14,11 @@ from flask.cli import with_appcontext
 
 from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import fail
+from flask_pooled.cli.app import go_on
 from flask_pooled.cli.app import needs_database
 from flask_pooled.cli.app import OUTAGE
 from flask_pooled.cli.app import progress_bar
+from flask_pooled.cli.options import check_span
 from flask_pooled.cli.options import EVENT_ID
 from flask_pooled.cli.options import filter_options
 from flask_pooled.cli.options import json_option
@@ -125,7 +127,10 @@ def _run(
 ) -> None:
     which = Filter(state=state, kind=kind, player_id=player, pool_id=pool, since=since, until=until)
     by_filter = which != Filter()
-    if by_filter == bool(ids):
+    check_span(since, until)
+    if by_filter and ids:
+        raise click.UsageError("give numbers of events or a filter, not both")
+    if not by_filter and not ids:
         raise click.UsageError(f"say what to {action}: numbers of events, or a filter")
     if why is not None and not why.strip():
         raise click.UsageError("the reason is empty: somebody will ask for it")
@@ -161,9 +166,7 @@ def _ask(state: State, action: str, chosen: Chosen) -> None:
     ]
     click.echo(f"{action.capitalize()} in {state.settings.tenant}:\n" + "\n".join(lines), err=True)
     amount = f"{dollars(chosen.cents)} USD"
-    if not click.confirm(f"{len(chosen.ids)} event(s), {amount}. Go on?", err=True):
-        click.echo("Nothing was done.", err=True)
-        raise click.exceptions.Exit(_NOT_DONE)
+    go_on(f"{len(chosen.ids)} event(s), {amount}. Go on?")
 
 
 def _report(action: str, outcome: Outcome, asked: int, *, as_json: bool) -> None:

@@ -16,12 +16,14 @@ from flask.cli import with_appcontext
 
 from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import needs_database
+from flask_pooled.cli.options import check_span
 from flask_pooled.cli.options import filter_options
 from flask_pooled.cli.options import json_option
 from flask_pooled.cli.terminal import Cell
 from flask_pooled.cli.terminal import coloured
 from flask_pooled.cli.terminal import Field
 from flask_pooled.cli.terminal import table
+from flask_pooled.inbox.handler import KNOWN_KINDS
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import Listed
 from flask_pooled.inbox.listing import Listing
@@ -29,6 +31,7 @@ from flask_pooled.inbox.listing import LONGEST_PAGE
 from flask_pooled.words import dollars
 from flask_pooled.words import iso
 from flask_pooled.words import moment
+from flask_pooled.words import safe
 from flask_pooled.words import state_words
 
 STATES = ("pending", "done", "dead", "held", "duplicate", "rejected", "discarded")
@@ -87,6 +90,7 @@ def events(
     """
     if follow and (after is not None or until is not None):
         raise click.UsageError("--follow goes on from now: leave out --after and --until")
+    check_span(since, until)
     which = Filter(state=state, kind=kind, player_id=player, pool_id=pool, since=since, until=until)
     found = app_state()
     with needs_database():
@@ -105,9 +109,16 @@ def events(
         if page.after is not None:
             click.echo(f"More with --after {page.after}")
     else:
-        click.echo("Nothing found.")
+        click.echo(f"Nothing found.{_hint(kind)}")
     if not page.events:
         raise click.exceptions.Exit(_NOTHING)
+
+
+def _hint(kind: str | None) -> str:
+    if kind is None or kind in KNOWN_KINDS or "." in kind:
+        return ""
+    # Any name may come one day, but this one more likely is a slip.
+    return f" Is {safe(kind)!r} a kind of event? Those of the guide are win, refund and entry."
 
 
 def event_facts(event: Listed) -> dict[str, Any]:

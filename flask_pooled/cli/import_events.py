@@ -12,6 +12,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from flask_pooled.cli.app import app_state
+from flask_pooled.cli.app import go_on
 from flask_pooled.cli.app import needs_database
 from flask_pooled.cli.app import progress_bar
 from flask_pooled.cli.options import json_option
@@ -120,9 +121,7 @@ def _ask(state: State, imported: Imported) -> None:
     click.echo(f"Import into {state.settings.tenant}:", err=True)
     for line in _lines(imported):
         click.echo(line, err=True)
-    if not click.confirm(f"{_sum(imported)} would be paid. Go on?", err=True):
-        click.echo("Nothing was done.", err=True)
-        raise click.exceptions.Exit(_NOT_DONE)
+    go_on(f"{_sum(imported)} would be paid. Go on?")
 
 
 def _lines(imported: Imported) -> list[str]:

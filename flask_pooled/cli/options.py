@@ -16,8 +16,19 @@ from flask_pooled.words import whole_kind
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-#: Numbers of rows are 64 bits wide.
-EVENT_ID = click.IntRange(1, 2**63 - 1)
+
+class _EventId(click.IntRange):
+    """The number of an event; those of rows are 64 bits wide."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail("it is no number of an event: see those in 'flask pooled events'", param, ctx)
+
+
+EVENT_ID = _EventId(1, 2**63 - 1)
 
 
 def text_value(text: str) -> str:
@@ -74,6 +85,15 @@ def filter_options(command: _Command) -> _Command:
     ):
         command = option(command)
     return command
+
+
+def check_span(since: int | None, until: int | None) -> None:
+    """See that something can be between two moments.
+
+    :raises click.UsageError: nothing can.
+    """
+    if since is not None and until is not None and until <= since:
+        raise click.UsageError("--until is not after --since: nothing is between them")
 
 
 def json_option(command: _Command) -> _Command:

@@ -20,6 +20,7 @@ from flask.cli import NoAppException
 from flask.cli import ScriptInfo
 
 from flask_pooled.cli.app import fail
+from flask_pooled.cli.app import go_on
 from flask_pooled.cli.app import USAGE
 from flask_pooled.errors import ConfigError
 from flask_pooled.samples import full_name
@@ -123,7 +124,7 @@ def send(
     if not yes and (is_elsewhere(url) if url else not casino.is_play):
         name = full_name(event) if event else "webhook"
         question = f"Sends {repeat} x {name} to {where}. Real money may move. Go on?"
-        click.confirm(question, abort=True, err=True)
+        go_on(question)
     answers = deliver(post, parcel, times=repeat, at_once=concurrency)
     if casino.app is not None:
         state = state_of(casino.app)

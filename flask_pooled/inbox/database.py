@@ -196,7 +196,13 @@ def open_engine(
         connect_args["timeout"] = wait
         if is_memory(url):
             connect_args["check_same_thread"] = False
-            return create_engine(url, connect_args=connect_args, poolclass=StaticPool, **options)
+            return create_engine(
+                url,
+                connect_args=connect_args,
+                poolclass=StaticPool,
+                hide_parameters=True,
+                **options,
+            )
     elif url.get_backend_name() == "postgresql":
         connect_args = {"connect_timeout": WAIT, **_ALIVE, **connect_args}
         # Ours take the place of those in the address, which may say in which schema the tables are.
@@ -211,6 +217,8 @@ def open_engine(
         connect_args=connect_args,
         pool_timeout=wait,
         pool_pre_ping=url.get_backend_name() != "sqlite",
+        # What is said of a failure goes to the log, where no body belongs.
+        hide_parameters=True,
         **options,
     )
     if url.get_backend_name() == "sqlite":
