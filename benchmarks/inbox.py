@@ -26,6 +26,7 @@ from flask import Flask
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
+from benchmarks import console
 from flask_pooled import Pooled
 from flask_pooled.inbox.database import Database
 from flask_pooled.inbox.delivery import accept
@@ -50,12 +51,13 @@ _COLUMNS = (
 def main(count: int, uri: str) -> None:
     """Print what everything takes at so many rows."""
     logging.getLogger("flask_pooled").setLevel(logging.CRITICAL + 1)
-    state = _state(uri)
+    app = _app(uri)
+    state = state_of(app)
     database = state.inbox.decisions._database
     now = int(time.time() * 1000)
     print(f"{count} rows in {database.engine.name}")
     _timed("filling", lambda: _fill(database, state.inbox.store._tables.event, count, now))
-    for name, work in _work(state, count, now):
+    for name, work in itertools.chain(_work(state, count, now), console.pages(app, state, count)):
         _print(name, work)
     batches = _prune(state)
     _print("a listing afterwards", lambda: state.inbox.listing.list_events())
@@ -65,18 +67,19 @@ def main(count: int, uri: str) -> None:
     )
 
 
-def _state(uri: str) -> State:
+def _app(uri: str) -> Flask:
     app = Flask("large", instance_path=tempfile.mkdtemp())
     app.config.update(
         TESTING=True,
+        SECRET_KEY="a secret for the console's forms",
         POOLED_TENANT=_TENANT,
         POOLED_JWT_SECRET="a secret of at least thirty-two bytes",
         POOLED_WEBHOOK_SECRET="another secret of thirty-two bytes",
         POOLED_DATABASE_URI=uri,
         POOLED_SPOOL=False,
     )
-    Pooled(app)
-    return state_of(app)
+    app.register_blueprint(Pooled(app).console(access=lambda: "dana"))
+    return app
 
 
 def _fill(database: Database, events: Table, count: int, now: int) -> None:

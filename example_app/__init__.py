@@ -21,6 +21,7 @@ from example_app import database
 from example_app import errors
 from example_app import formats
 from example_app import lobby
+from example_app import operators
 from example_app import rehearsal  # noqa: F401 - says who plays in a rehearsal
 from example_app import security
 from example_app import wallet
@@ -58,8 +59,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     auth.init_app(app)
     wallet.init_app(app)
     pooled.init_app(app, db=db)
+    operators.init_app(app)
     app.register_blueprint(auth.blueprint)
     app.register_blueprint(lobby.blueprint)
     app.register_blueprint(account.blueprint)
+    app.register_blueprint(operators.blueprint)
     database.prepare(app)
     return app

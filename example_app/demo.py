@@ -44,6 +44,9 @@ _TRIES = 5
 
 _SECRETS = ("POOLED_JWT_SECRET", "POOLED_WEBHOOK_SECRET", "ROYAL_SECRET_KEY")
 
+#: Opens the operators' console; good for one run, as long as the cookies that it gives.
+_OPERATOR_KEY = "ROYAL_OPERATOR_KEY"
+
 
 _T = TypeVar("_T")
 
@@ -135,7 +138,7 @@ def _run(environ: Mapping[str, str], stop: _Stop) -> None:
         _wait(lambda: casino.answers("/"), casino, stop)
         delivery_log = _wait(lambda: sandbox.said(_DELIVERY_LOG), sandbox, stop)
         if not stop.asked:
-            print(_welcome(casino.address, delivery_log), flush=True)
+            print(_welcome(casino.address, delivery_log, environ[_OPERATOR_KEY]), flush=True)
         while not stop.asked:
             casino.check()
             sandbox.check()
@@ -167,6 +170,7 @@ def _environ() -> dict[str, str]:
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith(foreign)},
         **{key: os.environ.get(key) or secrets.token_hex(32) for key in _SECRETS},
+        _OPERATOR_KEY: f"key-{secrets.token_urlsafe(16)}",
         "POOLED_TENANT": _TENANT,
         "PYTHONUNBUFFERED": "1",
     }
@@ -178,7 +182,7 @@ def _without_secrets(text: str, environ: Mapping[str, str]) -> str:
     return text
 
 
-def _welcome(address: str, delivery_log: str | None) -> str:
+def _welcome(address: str, delivery_log: str | None, operator_key: str) -> str:
     players = "\n".join(
         f"    {ready.full_name:<14}{usd(ready.cents):>8}   {ready.shows}" for ready in READY_PLAYERS
     )
@@ -190,6 +194,9 @@ def _welcome(address: str, delivery_log: str | None) -> str:
 
   Every webhook, as sent and as answered:
     {delivery_log}
+
+  The operators' console, for whoever looks after them:
+    {address}/operator?key={operator_key}
 
   Ctrl-C closes both.
 """

@@ -77,6 +77,8 @@ def test_the_demo_finds_ports_plays_and_leaves_nothing(tmp_path: Path) -> None:
         assert urlsplit(game).port == ports[1]
         assert "Jordan S." in get(build_opener(), game)
         assert get(build_opener(), log)
+        console = running.wait_for(r"(http://\S+/operator\?key=\S+)\n")[1]
+        assert "<h1>Overview</h1>" in get(build_opener(HTTPCookieProcessor(CookieJar())), console)
         assert len(list(tmp_path.iterdir())) == 1
         children = running.children()
         assert len(children) == 2
