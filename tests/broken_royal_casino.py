@@ -80,6 +80,13 @@ def _reserialise(app: Flask) -> None:
     app.wsgi_app = outer  # type: ignore[method-assign]  # as Flask documents it
 
 
+def _read_early(app: Flask) -> None:
+    @app.before_request
+    def log_body() -> None:
+        if request.is_json:
+            app.logger.debug("JSON of %d bytes", len(request.stream.read()))
+
+
 def _wall(app: Flask) -> None:
     @app.before_request
     def wall() -> Response | None:
@@ -112,6 +119,7 @@ BREAKS = {
     "receiver not connected": Break(lambda app: pool_win.disconnect(wallet.credit_winner, app)),
     "credits without the session and raises": Break(_credit_beside),
     "JSON parsed and re-serialised": Break(_reserialise),
+    "body read early by a before_request": Break(_read_early),
     "CSP without the origin": Break(config={"POOLED_CSP": "off"}),
     "token cached in a global": Break(_cache_token),
     "webhook behind a login wall": Break(_wall),

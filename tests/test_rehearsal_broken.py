@@ -15,6 +15,8 @@ from royal_casino import JWT_SECRET
 from royal_casino import RoyalCasino
 from royal_casino import WEBHOOK_SECRET
 
+from example_app import pooled as extension
+from flask_pooled import Player
 from flask_pooled.cli import pooled
 from flask_pooled.rehearsal import rehearse
 
@@ -63,6 +65,9 @@ EXPECTED = {
     "JSON parsed and re-serialised": dict.fromkeys(
         WINS | REFUNDS | ANSWERS, "leave the raw body alone"
     ),
+    "body read early by a before_request": dict.fromkeys(
+        WINS | REFUNDS | ANSWERS, "leave the raw body alone"
+    ),
     "CSP without the origin": {"iFrame loads with valid token": "add it to frame-src"},
     # What adds the origin to the policy works for those pages alone that a frame was made for.
     "token cached in a global": {
@@ -94,6 +99,26 @@ def test_what_is_broken_fails_and_is_named_and_nothing_else(tmp_path: Path, brok
     wrong = {name: found[name] for name, fix in expected.items() if fix not in str(found[name])}
     assert wrong == {}
     assert JORDAN.full_name not in str(found)
+
+
+def test_a_balance_given_as_text_is_refused_before_it_is_in_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load_player() -> Player:
+        return Player(JORDAN.id, JORDAN.full_name, "250.00")  # type: ignore[arg-type]  # that is the mistake
+
+    monkeypatch.setattr(extension, "_loader", load_player)
+    found = failures(tmp_path, Break())
+    assert found.keys() == TOKEN | {
+        "Balance shown matches token",
+        "winner_id matches player sub",
+        "Invalid token is rejected",
+    }
+    assert {
+        problem
+        for problem in found.values()
+        if "is of type str. Pass USD as a Decimal" not in str(problem)
+    } == set()
 
 
 @pytest.mark.parametrize("key", ["POOLED_JWT_SECRET", "POOLED_WEBHOOK_SECRET"])

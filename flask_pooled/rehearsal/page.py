@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
@@ -15,6 +18,8 @@ from werkzeug.test import TestResponse
 
 from ..csp import allows_frame
 from ..sender import host_of
+
+_log = logging.getLogger("flask_pooled")
 
 _POLICY = "Content-Security-Policy"
 
@@ -30,6 +35,8 @@ class Page:
     status: int
     address: str | None
     policies: tuple[str, ...]
+    #: Why the app put a placeholder in the place of its frame.
+    why_no_frame: str | None = None
 
     @property
     def token(self) -> str | None:
@@ -54,11 +61,14 @@ def read_page(app: Flask, path: str, log_in: Callable[[FlaskClient], object] | N
     if log_in is not None:
         with app.app_context():
             log_in(client)
-    answer: TestResponse = client.get(path)
+    with _listening() as heard:
+        answer: TestResponse = client.get(path)
     reader = _Reader()
     reader.feed(answer.text)
     policies = (*answer.headers.getlist(_POLICY), *reader.policies)
-    return Page(answer.status_code, next(iter(reader.addresses), None), policies)
+    return Page(
+        answer.status_code, next(iter(reader.addresses), None), policies, next(iter(heard), None)
+    )
 
 
 def browser(app: Flask) -> FlaskClient:
@@ -69,6 +79,31 @@ def browser(app: Flask) -> FlaskClient:
     # Flask-WTF wants to see the page that a form was on.
     client.environ_base |= {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_REFERER": address}
     return client
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """Collect why no frame could be made, which production tells to nobody but the log."""
+    heard: list[str] = []
+
+    class Ear(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            # A stranger's exception has a traceback, and a text that may hold a secret.
+            if getattr(record, "pooled_news", None) == "frame.failed" and not record.exc_info:
+                heard.append(record.getMessage())
+
+    ear = Ear()
+    level, propagates = _log.level, _log.propagate
+    # A rehearsal may have silenced the log, and must go on to.
+    _log.propagate = propagates and _log.isEnabledFor(logging.ERROR)
+    _log.setLevel(min(level, logging.ERROR))
+    _log.addHandler(ear)
+    try:
+        yield heard
+    finally:
+        _log.removeHandler(ear)
+        _log.setLevel(level)
+        _log.propagate = propagates
 
 
 class _Browser(FlaskClient):

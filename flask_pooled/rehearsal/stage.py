@@ -119,8 +119,9 @@ class Stage:
             )
         if page.status != 200 or page.token is None:
             raise Failed(
-                f"the page answers {page.status} and has no iframe with a token: put {{{{ pooled_iframe() }}}} on it, "
-                "let 'login' log the player in, and see with --debug whether a token can be made at all"
+                page.why_no_frame
+                or f"the page answers {page.status} and has no iframe with a token: put {{{{ pooled_iframe() }}}} on "
+                "it, and let 'login' log the player in"
             )
         return page.token
 
@@ -254,8 +255,8 @@ class Stage:
 def explain(status: int | None, text: str, *, expected: int) -> str:
     """What an answer that was not expected means, and what to mend."""
     fix = {
-        401: "the signature did not verify: something changes or re-encodes the body before the webhook reads it, or "
-        "POOLED_WEBHOOK_SECRET differs; leave the raw body alone on this route",
+        401: "the signature did not verify: something reads, changes or re-encodes the body before the webhook does, "
+        "or POOLED_WEBHOOK_SECRET differs; leave the raw body alone on this route",
         403: "something in front of the webhook wants a login or a token: exempt the route of the webhook from it",
         404: "something hides the route of the webhook: look at POOLED_URL_PREFIX and at what is in front of the app",
         500: "the app raised before the webhook could answer: look at its log",
