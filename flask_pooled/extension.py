@@ -41,6 +41,7 @@ from .inbox.processing import Processor
 from .inbox.prune import Pruner
 from .inbox.store import Store
 from .inbox.structure import Structure
+from .news import guard_log
 from .player import Player
 from .settings import Settings
 from .startup import Startup
@@ -94,6 +95,7 @@ class Pooled:
                 "Pooled is set up on this app already: call init_app(app) once, in create_app(), and not also "
                 "Pooled(app)"
             )
+        guard_log()
         settings = Settings.from_mapping(app.config, os.environ)
         home = find_home(app, settings, self._db if db is None else db)
         handoff = Handoff(app, home.join)

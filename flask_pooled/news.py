@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import traceback
 from types import MappingProxyType
 from typing import Final
 
@@ -79,9 +81,32 @@ def _harmless(value: object) -> object:
     if value is None or isinstance(value, int | float):
         return value
     text = masked(str(value)) or ""
+    # What steers a terminal would do so from any formatter that writes the field as it is.
+    return _written_out(text)
+
+
+class _Tracebacks(logging.Filter):
+    """Writes out the control characters of a traceback: wallet code may quote in its exceptions what a sender wrote."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Give every formatter the harmless text; ``exc_info`` stays for who reads that."""
+        if record.exc_info and not record.exc_text:
+            text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+            record.exc_text = "\n".join(map(_written_out, text.split("\n")))
+        return True
+
+
+_tracebacks: Final = _Tracebacks()
+
+
+def guard_log() -> None:
+    """See to it that no traceback in our log steers a terminal. May be called again."""
+    logging.getLogger("flask_pooled").addFilter(_tracebacks)
+
+
+def _written_out(text: str) -> str:
     if text.isprintable():
         return text
-    # What steers a terminal would do so from any formatter that writes the field as it is.
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
         for letter in text

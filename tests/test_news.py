@@ -221,3 +221,25 @@ def test_what_is_sent_is_in_no_error_of_the_database(
     for word in ("a-pool", "Jordan", "mail.example"):
         assert word not in caplog.text
     casino.sql("ALTER TABLE elsewhere RENAME TO pooled_event")
+
+
+def test_traceback_steers_no_terminal(
+    make_casino: Callable[..., Casino], caplog: pytest.LogCaptureFixture
+) -> None:
+    casino = make_casino()
+    casino.connect()
+
+    @pool_win.connect_via(casino.app)
+    def finds_nobody(app: Flask, event: Any, **extra: Any) -> None:
+        raise LookupError(f"no account of {event.winner_id}")
+
+    casino.post_all(win(winner_id="p\x1b]0;owned\x07\u202e"))
+    casino.drain()
+    [record] = [each for each in caplog.records if each.exc_info]
+    text = logging.Formatter().format(record)
+    assert text.endswith("LookupError: no account of p\\x1b]0;owned\\x07\\u202e")
+    assert "\n  File " in text
+    assert all(line.isprintable() for line in text.splitlines())
+    # Who reports exceptions elsewhere has it as it was.
+    assert record.exc_info is not None
+    assert "\x1b" in str(record.exc_info[1])
