@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy import text
 
 from benchmarks.inbox import _fill
 from flask_pooled import pool_refund
@@ -77,8 +78,11 @@ def main(count: int, uri: str) -> None:
         print(f"{count} rows in {database.engine.name}")
         _fill(database, state.inbox.store._tables.event, count, now)
         with database.write() as connection:
-            connection.exec_driver_sql(
-                "UPDATE pooled_event SET state = 'dead' WHERE state = 'held' AND id / 1000 % 2 = 0"
+            connection.execute(
+                text(
+                    "UPDATE pooled_event SET state = 'dead' "
+                    "WHERE state = 'held' AND id / 1000 % 2 = 0"
+                )
             )
         for line, exit_codes in _lines(state, folder, now).items():
             _measure(app, line.split(), exit_codes)

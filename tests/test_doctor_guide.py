@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from casino import Casino
@@ -13,6 +15,7 @@ from certificates import serving_tls
 from click.testing import CliRunner
 from conftest import JWT_SECRET
 from conftest import WEBHOOK_SECRET
+from doc_pages import Page
 from doctor_faults import Fault
 from doctor_faults import FAULTS
 from flask import Flask
@@ -51,6 +54,17 @@ def test_fault_is_named(
     first = found[next(iter(fault.found))]
     assert fault.evidence in first["evidence"]
     assert fault.row in first["guide"]
+    if (
+        fault is next(each for each in FAULTS if each.row == fault.row)
+        and fault.row in guide.ERRORS
+    ):
+        assert _as_documented(fault.row, first) in Page("doctor.rst").words
+
+
+def _as_documented(row: str, finding: dict[str, Any]) -> str:
+    word = "FAULT" if finding["result"] == "fault" else finding["result"]
+    said = f"{row} {word} {finding['check']}: {finding['evidence']} -> {finding['fix']}"
+    return re.sub(r"\d\.\d\d s", "1.10 s", said)
 
 
 def test_every_row_has_a_fault_here_or_is_no_programs_to_see() -> None:
