@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import USAGE
 from flask_pooled.errors import ConfigError
 from flask_pooled.errors import PooledError
+from flask_pooled.rehearsal import Line
 from flask_pooled.rehearsal import not_started
 from flask_pooled.rehearsal import rehearse as play
 from flask_pooled.rehearsal import Report
@@ -55,18 +57,27 @@ def rehearse(
 
     Exit code 0: all passed. 1: a test failed, or it was not begun. 2: the app is set up wrongly.
     """
-    report, code = _play(context.ensure_object(ScriptInfo), yes=yes, in_place=in_place)
+
+    def tell(line: Line) -> None:
+        if not as_json:
+            click.echo(line.as_rows())
+
+    report, code = _play(context.ensure_object(ScriptInfo), tell, yes=yes, in_place=in_place)
     if junit is not None:
         junit.write_text(report.as_junit(), encoding="utf-8")
-    click.echo(json.dumps(report.as_facts()) if as_json else report.as_table())
+    click.echo(json.dumps(report.as_facts()) if as_json else f"\n{report.summary}")
     context.exit(code)
 
 
-def _play(info: ScriptInfo, *, yes: bool, in_place: bool) -> tuple[Report, int]:
+def _play(
+    info: ScriptInfo, tell: Callable[[Line], None], *, yes: bool, in_place: bool
+) -> tuple[Report, int]:
     try:
         app = info.load_app()
     except ConfigError as error:
-        return not_started(str(error)), USAGE
+        report = not_started(str(error))
+        tell(report.lines[0])
+        return report, USAGE
     try:
         state = state_of(app)
         is_play = app.debug or state.settings.demo
@@ -79,7 +90,7 @@ def _play(info: ScriptInfo, *, yes: bool, in_place: bool) -> tuple[Report, int]:
                 click.confirm(question, abort=True, err=True)
 
         with _silence():
-            report = play(app, in_place=in_place, ask=ask)
+            report = play(app, in_place=in_place, ask=ask, tell=tell)
     except PooledError as error:
         fail(str(error), USAGE)
     state.dispatcher.close()

@@ -31,6 +31,9 @@ from .wallet_code import watched
 #: Seconds after which bots would fill a pool by themselves: none does during a rehearsal.
 _NEVER = 86_400.0
 
+#: Why a wallet was moved although its database was copied.
+_PARTLY = "part of it is in none of the databases that were copied"
+
 
 def rehearse(
     app: Flask,
@@ -71,6 +74,8 @@ def _rehearse(
             after = plan.balance()
         if why_not is None and plan.balance() != real:
             lines.append(_moved(plan.balance() - real))
+            tell(lines[-1])
+            why_not = _PARTLY
     finally:
         if not was_set:
             state.one_off.clear()
@@ -122,7 +127,7 @@ def _moved(cents: int) -> Line:
     return Line(
         "isolation",
         "The app's own wallet is as it was",
-        f"it gained ${from_cents(cents)}, so that part of it is in none of the databases that were copied: point the "
-        "app at a wallet to rehearse with, and use --in-place",
+        f"it gained ${from_cents(cents)}, because {_PARTLY}: point the app at a wallet to rehearse with, and use "
+        "--in-place",
         0,
     )

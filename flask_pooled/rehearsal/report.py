@@ -28,6 +28,11 @@ class Line:
     problem: str | None
     seconds: float
 
+    def as_rows(self) -> str:
+        """For a person: how it went, and in a second row what to mend."""
+        row = f"{'FAIL' if self.problem else 'ok  '}  {self.name}  ({self.seconds:.1f} s)"
+        return f"{row}\n      {self.problem}" if self.problem else row
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -48,14 +53,13 @@ class Report:
 
     def as_table(self) -> str:
         """Lines for a person."""
-        rows = []
-        for line in self.lines:
-            rows.append(
-                f"{'FAIL' if line.problem else 'ok  '}  {line.name}  ({line.seconds:.1f} s)"
-            )
-            rows += [f"      {line.problem}"] if line.problem else []
+        return "\n".join([*(line.as_rows() for line in self.lines), "", self.summary])
+
+    @property
+    def summary(self) -> str:
+        """How many passed, what the wallet held, and whose it was."""
         passed = len(self.lines) - len(self.failed)
-        return "\n".join([*rows, "", f"{passed} of {len(self.lines)} passed.{self._sums()}"])
+        return f"{passed} of {len(self.lines)} passed.{self._sums()}"
 
     def _sums(self) -> str:
         if self.before is None or self.after is None:
