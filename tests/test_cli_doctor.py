@@ -184,6 +184,16 @@ def test_app_that_does_not_load(code: str | None, evidence: str, fix: str, tmp_p
     assert "a-password" not in done.stdout
 
 
+def test_tenant_ids_that_were_seen(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino()
+    casino.connect()
+    fix = _findings(casino.app, "--no-probe")["tenant id"]["fix"]
+    assert fix == "set it to the tenant_id of your webhooks"
+    casino.post_all(win(), win(pool_id="p2"), win(pool_id="p3", tenant_id="another\x1b[31m"))
+    result = _run(casino.app, "--no-probe")
+    assert f"webhooks; the newest have {TENANT_ID}, another\\x1b[31m\n" in result.stdout
+
+
 def test_nobody_works(make_casino: Callable[..., Casino]) -> None:
     casino = make_casino(POOLED_DISPATCH="worker")
     assert _findings(casino.app)["workers"]["result"] == "fault"

@@ -13,6 +13,9 @@ from flask_pooled.handoff import Handoff
 from flask_pooled.inbox.handler import OTHER_KINDS
 from flask_pooled.inbox.listing import Filter
 
+#: How many ids are shown; there should be one.
+_SHOWN = 5
+
 
 def secret_check(key: str) -> Look:
     """Make the check of one secret."""
@@ -70,9 +73,11 @@ def check_app_url(patient: Patient) -> Verdict:
 def check_tenant_id(patient: Patient) -> Verdict:
     """Events of other tenants are held."""
     if patient.state.settings.tenant_id is None:
+        seen = patient.state.inbox.listing.tenant_ids() if patient.has_tables else ()
+        ids = f"; the newest have {', '.join(seen[:_SHOWN])}" if seen else ""
         return warning(
             "POOLED_TENANT_ID is not set, so that events of any tenant are paid",
-            "set it to the tenant_id of your webhooks",
+            f"set it to the tenant_id of your webhooks{ids}",
         )
     return ok("events of other tenants are held")
 

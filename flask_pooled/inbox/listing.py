@@ -163,6 +163,20 @@ class Listing:
             shown[-1].receipt if len(found) > limit else None,
         )
 
+    def tenant_ids(self) -> tuple[str, ...]:
+        """The ids of tenants that the newest events name, at most :data:`LONGEST_PAGE` of them."""
+        columns = self._events.c
+        newest = (
+            select(columns.tenant_id)
+            .where(columns.tenant == self._tenant)
+            .order_by(columns.receipt.desc())
+            .limit(LONGEST_PAGE)
+            .subquery()
+        )
+        with self._database.read() as connection:
+            found = connection.execute(select(newest.c.tenant_id).distinct()).scalars()
+            return tuple(sorted(each for each in found if each))
+
     def life(self, event_id: int) -> Life:
         """One event's row, what repeats or contradicts it, and its audit trail.
 
