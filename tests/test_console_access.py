@@ -17,6 +17,7 @@ from flask import abort
 from flask import Blueprint
 from flask import redirect
 from flask import session
+from sqlalchemy.exc import OperationalError
 from werkzeug.routing import Rule
 
 from flask_pooled import ConfigError
@@ -172,6 +173,15 @@ def test_access_that_names_nobody_lets_nobody_in(
         [True] if told else []
     )
     assert len(caplog.records) == bool(told)
+
+
+def test_access_whose_database_is_away(casino: Casino, caplog: pytest.LogCaptureFixture) -> None:
+    error = OperationalError("postgresql://dana:hunter2@host", {}, Exception("hunter2"))
+    casino.app.register_blueprint(casino.pooled.console(access=Failing(error)))
+    answer = casino.client.get(f"{URL}/")
+    assert answer.status_code == 503
+    assert "OperationalError" in caplog.text
+    assert "hunter2" not in caplog.text + answer.text
 
 
 def test_name_may_be_as_long_as_the_trail_keeps_it(casino: Casino) -> None:

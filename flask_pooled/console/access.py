@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from flask import abort
 from flask import g
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from flask_pooled.errors import ConfigError
@@ -42,7 +43,7 @@ def admit(access: Access) -> str:
 
     To strangers the console is not there: they get the app's own answer to a wrong address. What *access* aborts with
     is passed on, so that it may send somebody to the log-in. If it fails, or says what is no name, everybody is a
-    stranger.
+    stranger; if its database is away, the app's own 503 says so.
 
     :returns: the operator's name, also for :func:`operator`.
     """
@@ -50,6 +51,14 @@ def admit(access: Access) -> str:
         name: object = access()
     except HTTPException:
         raise
+    except SQLAlchemyError as error:
+        # Operators are told what they would find out anyway: no page of the casino works.
+        logger.error(
+            "the console's access function could not reach its database (%s): nobody is let in",
+            type(error).__name__,
+            extra=news("console.closed"),
+        )
+        abort(503)
     except Exception:
         logger.exception(
             "the console's access function failed: nobody is let in", extra=news("console.closed")

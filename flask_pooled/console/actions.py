@@ -27,6 +27,7 @@ from flask_pooled.console.news import sealed_news
 from flask_pooled.console.pages import nothing_here
 from flask_pooled.console.queues import Action
 from flask_pooled.console.queues import ACTIONS
+from flask_pooled.console.queues import actions_on
 from flask_pooled.console.queues import QUEUES
 from flask_pooled.console.rendering import address_of
 from flask_pooled.console.rendering import current_state
@@ -37,11 +38,14 @@ from flask_pooled.inbox.bulk import choose_by_id
 from flask_pooled.inbox.bulk import Chosen
 from flask_pooled.inbox.bulk import decide_all
 from flask_pooled.inbox.bulk import Outcome
+from flask_pooled.inbox.bulk import STATES
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.words import searchable
 
 #: Events that one form decides about: each is a transaction, and somebody waits for the page.
 MOST = 500
+
+_NOTHING = "There is no event that this could be about."
 
 #: Events that the question lists.
 _SHOWN = 20
@@ -65,7 +69,9 @@ def confirm(action: str) -> Response:
             400, "Nothing to decide", "Choose events in a list, or a filter that finds them."
         )
     listing = current_state().inbox.listing
-    if ids:
+    if asked.which.state is not None and asked.which.state not in STATES[action]:
+        chosen = Chosen()
+    elif ids:
         chosen = choose_by_id(listing, list(dict.fromkeys(ids))[:MOST])
     else:
         chosen = choose(listing, action, asked.which, limit=MOST)
@@ -116,24 +122,29 @@ def _fault(action: Action, why: str) -> str | None:
 
 
 def _ask(action: Action, chosen: Chosen, *, fault: str | None = None, why: str = "") -> Response:
-    if not chosen.ids:
-        return message(
-            404, f"Nothing to {action.name}", "There is no event that this could be about."
-        )
-    content: dict[str, Any] = {"action": action.name, "ids": chosen.ids}
+    fitting = Chosen()
+    for event in chosen.events:
+        if action in actions_on(event):
+            fitting.add(event)
+    left_out = [each for each in chosen.events if each not in fitting.events][:_SHOWN]
+    if not fitting.events:
+        lines = [f"Event {each.id} is {each.state}." for each in left_out]
+        return message(404, f"Nothing to {action.name}", *(lines or [_NOTHING]))
+    content: dict[str, Any] = {"action": action.name, "ids": fitting.ids}
     return page(
         "confirm",
         200 if fault is None else 400,
         action=action,
-        chosen=chosen,
-        groups=sorted(chosen.groups.items(), key=str),
-        shown=chosen.events[:_SHOWN],
+        chosen=fitting,
+        left_out=left_out,
+        groups=sorted(fitting.groups.items(), key=str),
+        shown=fitting.events[:_SHOWN],
         most=MOST,
         longest=LONGEST_REASON,
         token=seal("decision", content),
         fault=fault,
         why=why[: LONGEST_REASON * 2],
-        back=_back(chosen.ids, request.args.get("state")),
+        back=_back(fitting.ids, request.args.get("state")),
     )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
-
-from werkzeug.datastructures import MultiDict
 
 from flask_pooled.events import MAX_ID_LENGTH
 from flask_pooled.inbox.listing import Filter
@@ -39,7 +38,7 @@ class Asked:
     after: str | None = None
 
 
-def read_filter(query: MultiDict[str, str], now: float) -> Asked:
+def read_filter(query: Mapping[str, str], now: float) -> Asked:
     """The filter of a query.
 
     :param now: seconds since the epoch.

@@ -22,6 +22,7 @@ from flask_pooled.console.filters import read_id
 from flask_pooled.console.filters import STATES
 from flask_pooled.console.money import money_of
 from flask_pooled.console.news import current_news
+from flask_pooled.console.queues import ACTIONS
 from flask_pooled.console.queues import actions_on
 from flask_pooled.console.queues import QUEUES
 from flask_pooled.console.rendering import address_of
@@ -29,6 +30,7 @@ from flask_pooled.console.rendering import current_state
 from flask_pooled.console.rendering import message
 from flask_pooled.console.rendering import page
 from flask_pooled.errors import InboxError
+from flask_pooled.inbox.bulk import STATES as DECIDABLE
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import MOST_REPEATS
@@ -75,7 +77,9 @@ def queue(state: str) -> Response:
     """What waits for a person's decision, of one state."""
     if state not in QUEUES:
         return nothing_here()
-    asked = read_filter(request.args, time.time())
+    asked = read_filter(
+        {name: request.args.get(name, "") for name in ("player", "pool", "after")}, time.time()
+    )
     found = None
     if not asked.faults:
         which = Filter(state=state, player_id=asked.which.player_id, pool_id=asked.which.pool_id)
@@ -122,7 +126,7 @@ def find() -> Response:
     """Look for a player, a pool or an event of that name, and go to the only one that there is."""
     text = request.args.get("q", "").strip()
     # A player may be called as an event is numbered.
-    asked = [read_filter({name: text}, 0) for name in ("player", "pool")]  # type: ignore[arg-type]  # it is only read
+    asked = [read_filter({name: text}, 0) for name in ("player", "pool")]
     if not text or any(each.faults for each in asked):
         return page("find", 400, text=text[:255], hits=[], fault=bool(text))
     listing = current_state().inbox.listing
@@ -169,10 +173,11 @@ def spool_unreadable(error: Exception) -> Response:
 
 
 def _choices(asked: Asked) -> dict[str, Any]:
-    """What the fields of the log's form can be set to."""
+    """What the fields of the log's form can be set to, and what can be decided about what it finds."""
     kind = asked.which.kind
     kinds = (*KINDS, kind) if kind is not None and kind not in KINDS else KINDS
-    return {"states": STATES, "kinds": kinds, "kind": kind}
+    actions = [name for name in ACTIONS if asked.which.state in (None, *DECIDABLE[name])]
+    return {"states": STATES, "kinds": kinds, "kind": kind, "actions": actions}
 
 
 def _charts(now: float) -> tuple[Chart, Chart]:
