@@ -87,13 +87,13 @@ def _read_early(app: Flask) -> None:
             app.logger.debug("JSON of %d bytes", len(request.stream.read()))
 
 
-def _wall(app: Flask) -> None:
+def _wall(app: Flask, turn_away: Callable[[], Response]) -> None:
     @app.before_request
     def wall() -> Response | None:
         open_to_all = {"auth.welcome", "auth.login", "static"}
         if current_user.is_authenticated or request.endpoint in open_to_all:
             return None
-        return redirect("/")
+        return turn_away()
 
 
 def _credit_beside(app: Flask) -> None:
@@ -122,6 +122,9 @@ BREAKS = {
     "body read early by a before_request": Break(_read_early),
     "CSP without the origin": Break(config={"POOLED_CSP": "off"}),
     "token cached in a global": Break(_cache_token),
-    "webhook behind a login wall": Break(_wall),
+    "webhook behind a login wall": Break(lambda app: _wall(app, lambda: redirect("/"))),
+    "webhook behind a login wall that says 401": Break(
+        lambda app: _wall(app, lambda: Response("Please log in.", 401))
+    ),
     "refund handler missing": Break(lambda app: pool_refund.disconnect(wallet.refund_entry, app)),
 }

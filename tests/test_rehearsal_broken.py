@@ -77,6 +77,10 @@ EXPECTED = {
     "webhook behind a login wall": dict.fromkeys(
         WINS | REFUNDS | ANSWERS | {"Wrong signatures are answered with 401"}, "exempt its route"
     ),
+    # It turns forgeries away as well.
+    "webhook behind a login wall that says 401": dict.fromkeys(
+        WINS | REFUNDS | ANSWERS, "wants a login: exempt its route"
+    ),
     "refund handler missing": dict.fromkeys(REFUNDS, "Connect one with @pool_refund.connect"),
 }
 

@@ -12,8 +12,8 @@ from ..sandbox import SandboxError
 from ..sandbox.errors import Fault
 from ..sandbox.tokens import check_token
 from ..token_check import is_signed
+from .answers import expect
 from .report import Failed
-from .stage import explain
 from .stage import Stage
 
 _CLAIMS: dict[str, type | tuple[type, ...]] = {
@@ -93,7 +93,7 @@ def player_can_enter(stage: Stage) -> None:
     entries = [body for body in won.bodies if body["event"] == "pool.entry"]
     if not entries:
         raise Failed("no pool.entry was sent")
-    _answered(won.statuses[:1])
+    expect(won.answers[:1])
     if won.paid not in (0, 150):
         raise Failed(
             f"entering moved the wallet by {-won.paid} cents: charge 1.50 for a paid entry, or leave it alone"
@@ -105,7 +105,7 @@ def win_fires(stage: Stage) -> None:
     won = stage.won
     if all(body["event"] != "pool.win" for body in won.bodies):
         raise Failed("no pool.win was sent")
-    _answered(won.statuses[1:])
+    expect(won.answers[1:])
 
 
 def winner_matches(stage: Stage) -> None:
@@ -118,7 +118,7 @@ def winner_matches(stage: Stage) -> None:
 def wallet_credits(stage: Stage) -> None:
     """Your wallet credits on win"""
     gained = stage.won.gained
-    _answered(stage.won.statuses[1:])
+    expect(stage.won.answers[1:])
     if stage.won.stuck:
         raise Failed(f"a win is recorded and not done: {stage.why_unpaid('pool.win')}")
     if gained != 10_000:
@@ -130,7 +130,7 @@ def wallet_credits(stage: Stage) -> None:
 def refund_fires(stage: Stage) -> None:
     """pool.refund fires on expiry"""
     expired = stage.expired
-    _answered(expired.statuses[1:])
+    expect(expired.answers[1:])
     if expired.gained != 100 or expired.stuck:
         raise Failed(
             f"the wallet gained {expired.gained} cents by a refund of $1.00: {stage.why_unpaid('pool.refund')}"
@@ -194,9 +194,3 @@ def _open(stage: Stage, token: str, status: int) -> None:
     )
     if answer.status_code != status:
         raise Failed(f"the game answers {answer.status_code} to the token instead of {status}")
-
-
-def _answered(statuses: list[int | None]) -> None:
-    for status in statuses:
-        if status != 200:
-            raise Failed(explain(status, "", expected=200))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 
 from ..sandbox import Faults
 from ..sender import corrupt
 from ..sender import CORRUPTIONS
 from ..sender import seal
+from .answers import expect
+from .answers import explain
 from .report import Failed
-from .stage import explain
 from .stage import Stage
 from .wallet_code import followed_by
 
@@ -38,7 +38,7 @@ def three_refunds(stage: Stage) -> None:
             stage.sandbox.resend(again.delivery)
 
     played = stage.play(end, entries=3)
-    _answered(played.statuses)
+    expect(played.answers)
     if played.gained != 300 or played.stuck:
         raise Failed(
             f"the wallet gained {played.gained} cents instead of 300: {stage.why_unpaid('pool.refund')}"
@@ -82,7 +82,7 @@ def forgeries(stage: Stage) -> None:
             continue
         answer = stage.post(corrupt(how, event, stage.state.settings.webhook_secret))
         if answer.status != status:
-            raise Failed(f"{how}: {explain(answer.status, answer.text, expected=status)}")
+            raise Failed(f"{how}: {explain(answer, status)}")
     if stage.states() != before:
         raise Failed("a forgery was recorded: let nothing but the webhook write to the inbox")
 
@@ -164,14 +164,8 @@ TESTS = (
 
 def _paid_once(stage: Stage, faults: Faults) -> None:
     played = stage.win(faults)
-    _answered(played.statuses)
+    expect(played.answers)
     if played.gained != _PRIZE or played.stuck:
         raise Failed(
             f"the wallet gained {played.gained} cents instead of {_PRIZE}: {stage.why_unpaid('pool.win')}"
         )
-
-
-def _answered(statuses: Sequence[int | None]) -> None:
-    wrong = [status for status in statuses if status != 200]
-    if wrong:
-        raise Failed(explain(wrong[0], "", expected=200))

@@ -25,6 +25,7 @@ from ..inbox.listing import Filter
 from ..samples import sample_event
 from ..sandbox import Faults
 from ..sandbox import RunningSandbox
+from ..sender import Answer
 from ..sender import Parcel
 from ..sender import Post
 from ..sender import seal
@@ -33,6 +34,7 @@ from ..signals import WALLET_SIGNALS
 from ..state import State
 from ..state import state_of
 from ..tokens import mint_token
+from .answers import expect
 from .page import Page
 from .page import read_page
 from .plan import Plan
@@ -58,14 +60,14 @@ class Round:
     """One pool that was entered, and how it ended.
 
     :param bodies: the events that were delivered.
-    :param statuses: the answers, one for each delivery.
+    :param answers: one for each delivery.
     :param gained: what the wallet gained by the ending alone, in cents.
     :param paid: what it had paid for entering.
     :param stuck: how many events are not done at the end.
     """
 
     bodies: list[dict[str, Any]]
-    statuses: list[int | None]
+    answers: list[Answer]
     gained: int
     paid: int
     stuck: int
@@ -187,8 +189,7 @@ class Stage:
         """
         for parcel in parcels:
             answer = self.post(parcel)
-            if answer.status != status:
-                raise Failed(explain(answer.status, answer.text, expected=status))
+            expect([answer], status)
         self.drain()
 
     def play(
@@ -211,7 +212,10 @@ class Stage:
         new = sandbox.deliveries()[: len(sandbox.deliveries()) - first]
         return Round(
             bodies=[json.loads(each.request_body) for each in reversed(new)],
-            statuses=[each.status for each in reversed(new)],
+            answers=[
+                Answer(each.status, each.error or each.response_excerpt, each.duration_ms / 1000)
+                for each in reversed(new)
+            ],
             gained=self.plan.balance() - before,
             paid=start - before,
             stuck=self._stuck() - stuck,
@@ -250,21 +254,3 @@ class Stage:
         return self._failures.get(
             kind, f"look at what the receivers of {WALLET_SIGNALS[kind].name} do with the event"
         )
-
-
-def explain(status: int | None, text: str, *, expected: int) -> str:
-    """What an answer that was not expected means, and what to mend."""
-    fix = {
-        401: "the signature did not verify: something reads, changes or re-encodes the body before the webhook does, "
-        "or POOLED_WEBHOOK_SECRET differs; leave the raw body alone on this route",
-        403: "something in front of the webhook wants a login or a token: exempt the route of the webhook from it",
-        404: "something hides the route of the webhook: look at POOLED_URL_PREFIX and at what is in front of the app",
-        500: "the app raised before the webhook could answer: look at its log",
-        503: "the event could not be recorded: create the tables, and look at the log",
-    }
-    if status is not None and 300 <= status < 400:
-        fix[status] = (
-            "something in front of the webhook redirects it, as a login wall does: exempt its route"
-        )
-    said = f"a webhook was answered with {status or 'nothing'} instead of {expected}"
-    return f"{said}: {fix.get(status or 0, ' '.join(text.split())[:200])}"
