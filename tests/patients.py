@@ -110,7 +110,7 @@ def consult(app: Flask, *options: str) -> Result:
 def findings(app: Flask, *options: str) -> dict[str, dict[str, Any]]:
     """What the doctor finds, by the checks' names."""
     result = consult(app, "--json", *options)
-    assert result.stdout, result.output
+    assert result.stdout, result.exception
     return told(result)
 
 

@@ -63,11 +63,7 @@ def examine(
     if url is not None:
         secret = settings.webhook_secret if signed else None
         site = Site(url, f"{settings.url_prefix}/webhook", ca=ca, secret=secret)
-    visits, trouble = None, None
-    try:
-        visits = visits_of(app, page)
-    except Exception as error:
-        trouble = _judge(error)
+    visits, trouble = visits_of(app, page)
     patient = Patient(
         app,
         state,
@@ -82,13 +78,12 @@ def examine(
         if check is TABLES and finding.result == "fault":
             patient = replace(patient, has_tables=False)
         yield finding
-    if trouble is not None:
-        yield Finding("page", trouble.result, trouble.evidence, trouble.fix)
-    elif patient.visits is not None:
+    if patient.visits is not None:
         for check in OF_THE_PAGE:
             yield _made(check, patient)
     else:
-        yield Finding("page", "yours", "none was looked at", "name it, as in --page /lobby")
+        evidence = trouble or "none was looked at"
+        yield Finding("page", "yours", evidence, "name it, as in --page /lobby")
     if site is not None and not site.secure:
         yield _made(OF_THE_SITE[0], patient)
     elif site is not None:

@@ -71,18 +71,19 @@ class Visits:
     """Asks for a page, logged in if the app's rehearsal knows how.
 
     :param path: as ``/lobby``.
-    :param plan: what the casino gives for a rehearsal, if it does.
+    :param plan: the app's rehearsal, if it has one whose player is there.
     """
 
     def __init__(self, app: Flask, path: str, plan: Plan | None) -> None:
         self.path = path
         self.plan = plan
         self._app = app
+        self._login = None if plan is None else plan.read().get("login")
 
     @property
     def logs_in(self) -> bool:
         """Whether it is a player who looks."""
-        return self.plan is not None and "login" in self.plan.read()
+        return self._login is not None
 
     @cached_property
     def first(self) -> Visit:
@@ -101,9 +102,9 @@ class Visits:
     def _client(self) -> Client:
         state_of(self._app).one_off.set()
         client = browser(self._app)
-        if self.plan is not None and self.logs_in:
+        if self._login is not None:
             with self._app.app_context():
-                self.plan.read()["login"](client)
+                self._login(client)
         return client
 
     def _visit(self, client: Client) -> Visit:
@@ -119,16 +120,21 @@ class Visits:
         return Visit(answer.status_code, answer.headers, answer.text, frames, html.metas, trouble)
 
 
-def visits_of(app: Flask, path: str | None) -> Visits | None:
-    """The visits of a page, or of that which the app's rehearsal names.
+def visits_of(app: Flask, path: str | None) -> tuple[Visits | None, str]:
+    """The visits of a page, or of that which the app's rehearsal names; and what is wrong with the rehearsal.
 
-    :raises ConfigError: the rehearsal is not as documented.
+    Its player need not be in every database, and then it is a stranger who looks.
     """
     find: Any = state_of(app).find_rehearsal()
-    plan = None if find is None else Plan(app, find)
-    if path is None and plan is not None:
-        path = plan.read().get("page")
-    return None if path is None else Visits(app, path, plan)
+    plan, trouble = None, ""
+    if find is not None:
+        try:
+            plan = Plan(app, find)
+            given = plan.read()
+            path = path or given.get("page")
+        except Exception as error:
+            plan, trouble = None, f"the rehearsal's player is not there: {_told(error)}"
+    return (None if path is None else Visits(app, path, plan)), trouble
 
 
 @contextmanager
