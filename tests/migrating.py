@@ -52,7 +52,7 @@ def _die(connection: Connection) -> None:
 
 def migrate(uri: str, *, killed: bool = False) -> None:
     """Open the inbox as the future version does, until it can be opened."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         engine = open_engine(uri)
         try:

@@ -73,8 +73,8 @@ class Demo:
 
     def wait(self) -> int:
         """The exit code, once there is one."""
-        code = self.process.wait(30)
-        self._reader.join(10)
+        code = self.process.wait(60)
+        self._reader.join(60)
         return code
 
 

@@ -80,7 +80,7 @@ class Process:
         """Send a signal."""
         self._popen.send_signal(number)
 
-    def ends(self, timeout: float = 15) -> int:
+    def ends(self, timeout: float = 60) -> int:
         """Wait for the end; returns the exit code."""
         return self._popen.wait(timeout)
 
@@ -93,7 +93,7 @@ class Process:
         """Take it away, with all its children."""
         if self.running:
             os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait(10)
+        self._popen.wait(60)
 
 
 class Served:
@@ -170,7 +170,7 @@ def record_wins(casino: Casino, count: int) -> None:
         casino.state.inbox.store.record([accept(body, 1) for body in bodies[first : first + 200]])
 
 
-def eventually(condition: Callable[[], object], timeout: float = 15) -> None:
+def eventually(condition: Callable[[], object], timeout: float = 60) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + timeout
     while not condition():

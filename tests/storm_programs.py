@@ -31,7 +31,11 @@ from flask_pooled.state import state_of
 
 TESTS = Path(__file__).parent
 
-SERVER = ("gunicorn", "storm_casino:app", "--no-control-socket", "-w", "2", "--threads", "4")
+SERVER = (
+    *("gunicorn", "storm_casino:app", "--no-control-socket", "-w", "2", "--threads", "4"),
+    # A sender that pauses must not find its connection closed.
+    *("--keep-alive", "60"),
+)
 WORKERS: dict[str, tuple[str, ...]] = {
     "worker": ("flask", "--app", "storm_casino", "pooled", "worker", "--poll", "0.05"),
     "celery": (

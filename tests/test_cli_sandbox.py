@@ -75,10 +75,10 @@ def invoke(*arguments: str, **environment: str | None) -> Result:
 def test_it_answers_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with process(tmp_path, "--port", "0") as (running, said):
         url = address(said)
-        with urlopen(f"{url}/?role=game&tenant=demo&demo=true", timeout=5) as page:
+        with urlopen(f"{url}/?role=game&tenant=demo&demo=true", timeout=60) as page:
             assert page.status == 200
         running.send_signal(number)
-        out, err = running.communicate(timeout=10)
+        out, err = running.communicate(timeout=60)
         assert running.returncode == 0
         assert out.strip() == "Sandbox stopped."
         assert err == ""
@@ -96,10 +96,10 @@ def test_what_it_prints_is_all_that_is_needed(tmp_path: Path) -> None:
         assert "http://127.0.0.1:9/x" in said
         admin = re.search(r"http://\S+role=casino\S+key=(\S+)", said)
         assert admin
-        with urlopen(admin.group(0), timeout=5) as page:
+        with urlopen(admin.group(0), timeout=60) as page:
             assert page.status == 200
         state = Request(f"{url}/_control/state", headers={"X-Sandbox-Key": admin.group(1)})
-        with urlopen(state, timeout=5) as answer:
+        with urlopen(state, timeout=60) as answer:
             assert exported["POOLED_TENANT_ID"] in answer.read().decode()
 
 
@@ -120,7 +120,7 @@ def test_faults_are_on_from_the_start(tmp_path: Path) -> None:
 def test_secrets_and_tenant_come_from_the_environment_and_are_not_printed(tmp_path: Path) -> None:
     with process(tmp_path, "--port", "0", POOLED_TENANT="my-casino", **SECRETS) as (running, said):
         running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=10)
+        out, err = running.communicate(timeout=60)
         assert "POOLED_TENANT=my-casino" in said
         assert "SECRET" not in said + out + err
         assert JWT_SECRET not in said + out + err
@@ -132,7 +132,7 @@ def test_it_runs_beside_an_app_that_cannot_be_loaded(tmp_path: Path) -> None:
     with process(tmp_path, "--port", "0", FLASK_APP="app") as (running, said):
         assert address(said)
         running.send_signal(signal.SIGINT)
-        assert running.wait(10) == 0
+        assert running.wait(60) == 0
 
 
 def test_a_taken_port_is_said_and_exits_with_2() -> None:

@@ -61,7 +61,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def _shows(frame: Frame, text: str) -> bool:
     # A frame that was blocked has an error page, into which nobody may look.
     try:
-        return frame.locator("h1").inner_text(timeout=500) == text
+        return frame.locator("h1").inner_text(timeout=1000) == text
     except Error:
         return False
 

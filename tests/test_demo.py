@@ -52,7 +52,7 @@ def is_alive(pid: int) -> bool:
 
 def get(browser: OpenerDirector, address: str, form: dict[str, str] | None = None) -> str:
     data = None if form is None else urlencode(form).encode()
-    with browser.open(address, data=data, timeout=10) as answer:
+    with browser.open(address, data=data, timeout=60) as answer:
         return str(answer.read().decode())
 
 
@@ -128,7 +128,7 @@ def test_a_port_that_is_lost_at_the_last_moment_is_replaced(tmp_path: Path) -> N
 
 def test_a_demo_that_is_ended_while_it_starts_leaves_nothing_either(tmp_path: Path) -> None:
     with demo(tmp_path) as running:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not running.children():
             assert time.monotonic() < deadline
             time.sleep(0.02)

@@ -41,14 +41,14 @@ def test_full_is_said_and_never_waited_for() -> None:
 
     def slow(job: int) -> None:
         begun.set()
-        finish.wait(10)
+        finish.wait(60)
 
     background = Background("test", slow, limit=2)
     background.put(1)
-    assert begun.wait(10)
+    assert begun.wait(60)
     started = time.monotonic()
     assert [background.put(number) for number in (2, 3, 4)] == [True, True, False]
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 20
     finish.set()
     background.close()
 

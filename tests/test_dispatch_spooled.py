@@ -17,7 +17,7 @@ from flask_pooled.inbox.delivery import accept
 
 
 def _eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not happen within thirty seconds"
         time.sleep(0.05)

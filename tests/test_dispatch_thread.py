@@ -26,9 +26,9 @@ from flask_pooled.inbox.heartbeat import Heartbeat
 
 
 def _eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen within ten seconds"
+        assert time.monotonic() < deadline, "it did not happen within a minute"
         time.sleep(0.02)
 
 
@@ -117,12 +117,12 @@ def test_slow_observer_delays_no_answer(serving: Casino) -> None:
     @event_held.connect_via(serving.app)
     def slow(app: Flask, **extra: Any) -> None:
         told.set()
-        finish.wait(10)
+        finish.wait(60)
 
     started = time.monotonic()
     serving.post_all(win(amount=0))
-    assert time.monotonic() - started < 1
-    assert told.wait(10)
+    assert time.monotonic() - started < 20
+    assert told.wait(60)
     finish.set()
 
 
@@ -132,10 +132,10 @@ def test_stops_after_the_event_at_hand(serving: Casino) -> None:
     @pool_win.connect_via(serving.app)
     def slow(app: Flask, **extra: Any) -> None:
         running.set()
-        finish.wait(10)
+        finish.wait(60)
 
     serving.post_all(win())
-    assert running.wait(10)
+    assert running.wait(60)
     threading.Timer(0.2, finish.set).start()
     serving.state.dispatcher.close()
     assert serving.states() == ["done"]

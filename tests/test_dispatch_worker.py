@@ -60,7 +60,7 @@ def make_crew(casino: Casino) -> Iterator[Callable[..., Crew]]:
     yield make
     for crew, thread in working:
         crew.stop()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -136,13 +136,13 @@ def test_events_behind_the_one_at_hand_stay_pending(
     @pool_win.connect_via(casino.app)
     def slow(app: Flask, **extra: Any) -> None:
         running.set()
-        finish.wait(10)
+        finish.wait(60)
         # So that the second look, which takes several at once, is what would come next.
         raise LookupError
 
     record_wins(casino, 30)
     crew = make_crew()
-    assert running.wait(10)
+    assert running.wait(60)
     crew.stop()
     finish.set()
     eventually(lambda: sum(casino.rows("attempts")))
@@ -198,7 +198,7 @@ def test_crew_works_side_by_side(casino: Casino) -> None:
 
     def run(limit: int | None = None, **options: Any) -> int:
         # Lets nobody pass before all three are here.
-        together.wait(10)
+        together.wait(60)
         crew.stop()
         return 0
 
@@ -252,7 +252,7 @@ def test_failures_cost_the_others_no_time(casino: Casino, make_crew: Callable[..
     started = time.monotonic()
     make_crew()
     eventually(lambda: casino.balance() == 100)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_slow_observer_of_a_held_event_delays_no_answer(casino: Casino) -> None:
@@ -261,12 +261,12 @@ def test_slow_observer_of_a_held_event_delays_no_answer(casino: Casino) -> None:
     @event_held.connect_via(casino.app)
     def slow(app: Flask, **extra: Any) -> None:
         told.set()
-        finish.wait(10)
+        finish.wait(60)
 
     started = time.monotonic()
     casino.post_all(win(amount=0))
-    assert time.monotonic() - started < 1
-    assert told.wait(10)
+    assert time.monotonic() - started < 20
+    assert told.wait(60)
     finish.set()
 
 
@@ -290,11 +290,11 @@ def test_observers_who_fall_behind_are_said_and_never_waited_for(
     @event_held.connect_via(casino.app)
     def slow(app: Flask, **extra: Any) -> None:
         told.set()
-        finish.wait(10)
+        finish.wait(60)
 
     casino.state.dispatcher._dispatcher._held._background._limit = 1  # type: ignore[attr-defined]  # the worker's own
     casino.post_all(win(amount=0))
-    assert told.wait(10)
+    assert told.wait(60)
     casino.post_all(win(amount=0, pool_id="2"), win(amount=0, pool_id="3"))
     assert caplog.text.count("observers are not told") == 1
     finish.set()

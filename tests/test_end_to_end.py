@@ -42,7 +42,7 @@ class Sandbox:
         headers = {"X-Sandbox-Key": self._key, "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self._address}/_control/{path}", data=data, headers=headers)
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
@@ -233,7 +233,7 @@ def test_the_policy_of_the_casino_blocks_any_other_frame(running: Demo, page: Pa
         serving.start()
         try:
             address = f"http://127.0.0.1:{stranger.server_port}/game"
-            with urlopen(address, timeout=5) as answer:
+            with urlopen(address, timeout=60) as answer:
                 assert answer.status == 200
             sign_in(page, running, "Jordan Smith")
             violation = page.evaluate(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ class _Site:
         return [int(worker["name"].split(":")[1]) for worker in workers]
 
     def _request(self, *request: Any) -> int:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=15)
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=60)
         connection.request(*request)
         status = connection.getresponse().status
         connection.close()
@@ -137,7 +138,10 @@ def test_event_of_a_killed_worker_is_paid_by_another(
 ) -> None:
     server = site.start()
     assert site.post(win(winner_id="slow")) == 200
-    os.kill(processes.handling(), signal.SIGKILL)
+    killed = processes.handling()
+    os.kill(killed, signal.SIGKILL)
+    # Until then it may still accept a request.
+    eventually(lambda: not Path(f"/proc/{killed}/stat").exists())
     processes.finish()
     # Whoever serves the next request: the other worker, or the one that gunicorn starts instead.
     eventually(lambda: site.visit() and casino.states() == ["done"])

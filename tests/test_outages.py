@@ -19,6 +19,8 @@ from senders import Answer
 from senders import Senders
 from served_casino import eventually
 from sqlalchemy import URL
+from stopwatch import Stopwatch
+from stopwatch import stopwatch
 from storm_casino import HALVES
 from storm_posts import make_wins
 from storm_programs import Programs
@@ -36,31 +38,33 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def _send_meanwhile(
+def _outage(
     casino: Programs, begin: Callable[[], object], end: Callable[[], object]
-) -> list[Answer]:
+) -> tuple[list[Answer], Stopwatch]:
     """Some thirty webhooks a second, before, during and after an outage."""
-    senders = Senders(casino.port, make_wins(5000), secret_of, connections=6, pause=0.2).start()
-    time.sleep(2)
-    begin()
-    time.sleep(_OUTAGE)
-    end()
-    time.sleep(2)
-    senders.stop()
-    return senders.join()
+    with stopwatch() as watch:
+        senders = Senders(casino.port, make_wins(5000), secret_of, connections=6, pause=0.2).start()
+        time.sleep(2)
+        begin()
+        time.sleep(_OUTAGE)
+        end()
+        time.sleep(2)
+        senders.stop()
+        return senders.join(), watch
 
 
 def _threads(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/task").iterdir()))
 
 
-def _check(casino: Programs, answers: list[Answer]) -> None:
+def _check(casino: Programs, answers: list[Answer], watch: Stopwatch) -> None:
     """All were answered, and each is recorded and paid once."""
     assert [answer for answer in answers if answer.status != 200] == []
     slowest = max(answer.seconds for answer in answers)
     print(f"{len(answers)} answers, the slowest after {slowest:.2f} seconds")
-    assert slowest < _SOON
-    assert len(answers) > 10 * _OUTAGE
+    print(f"the machine stood still for {watch.stall:.2f} seconds at the most")
+    assert slowest < _SOON + watch.allowance
+    assert len(answers) > 5 * _OUTAGE
     casino.finish()
     pools = {f"pool-{answer.number}" for answer in answers}
     assert casino.recorded() == dict.fromkeys(pools, 1)
@@ -83,10 +87,10 @@ def test_postgresql_is_stopped(
         serving = casino.start_server()
         if dispatch == "worker":
             worker = casino.start_worker(dispatch)
-            eventually(lambda: casino.works(worker), 60)
+            eventually(lambda: casino.works(worker), 120)
 
         def end() -> None:
-            assert casino.spooled().waiting > 10 * _OUTAGE / 2
+            assert casino.spooled().waiting > 5 * _OUTAGE / 2
             # What hangs does not pile up.
             assert max(map(_threads, family(serving.pid))) < 40
             if fault == "SIGSTOP":
@@ -94,8 +98,7 @@ def test_postgresql_is_stopped(
             else:
                 server.start()
 
-        answers = _send_meanwhile(casino, lambda: server.send(signal.Signals[fault]), end)
-        _check(casino, answers)
+        _check(casino, *_outage(casino, lambda: server.send(signal.Signals[fault]), end))
 
 
 @pytest.mark.parametrize("backend", ["postgresql"])
@@ -108,7 +111,7 @@ def test_redis_is_stopped(fault: str, wallet_uri: URL, tmp_path: Path) -> None:
         casino = running.enter_context(programs(uri, "celery", tmp_path, redis.url))
         casino.start_server()
         worker = casino.start_worker("celery")
-        eventually(lambda: casino.works(worker), 60)
+        eventually(lambda: casino.works(worker), 120)
 
         def end() -> None:
             if fault == "SIGSTOP":
@@ -116,5 +119,4 @@ def test_redis_is_stopped(fault: str, wallet_uri: URL, tmp_path: Path) -> None:
             else:
                 running.enter_context(running_broker(tmp_path, port))
 
-        answers = _send_meanwhile(casino, lambda: redis.send(signal.Signals[fault]), end)
-        _check(casino, answers)
+        _check(casino, *_outage(casino, lambda: redis.send(signal.Signals[fault]), end))

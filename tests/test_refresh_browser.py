@@ -126,7 +126,7 @@ def page(browser: Browser) -> Iterator[Page]:
     assert complaints == []
 
 
-def _wait(page: Page, condition: Callable[[], object], seconds: float = 20) -> None:
+def _wait(page: Page, condition: Callable[[], object], seconds: float = 60) -> None:
     # Playwright's own wait: only it lets the page's events be told.
     deadline = time.monotonic() + seconds
     while not condition():
@@ -184,7 +184,7 @@ def test_logged_out_player_sees_the_anonymous_template_and_nothing_is_asked_agai
     lobby = make_lobby()
     page.goto(lobby.url)
     lobby.logged_in = False
-    expect(page.get_by_text("log in", exact=False)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("log in", exact=False)).to_be_visible(timeout=60_000)
     assert page.locator("iframe").count() == 0
     asked = lobby.asked
     page.wait_for_timeout(2 * TTL * 1000)

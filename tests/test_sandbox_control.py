@@ -51,7 +51,7 @@ def enter(
 
 
 def sent(client: FlaskClient, box: Flask) -> list[str]:
-    assert parts(box).courier.wait_idle(5)
+    assert parts(box).courier.wait_idle(60)
     return [delivery["event"] for delivery in get(client, "deliveries")["deliveries"]]
 
 

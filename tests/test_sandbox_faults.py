@@ -43,7 +43,7 @@ def new_courier(receiver: Receiver, seed: int = 7) -> Courier:
 def send(courier: Courier, *bodies: bytes) -> None:
     for body in bodies or (BODY,):
         courier.send("royal-casino", "pool.win", body)
-    assert courier.wait_idle(30)
+    assert courier.wait_idle(60)
 
 
 def verifies(receiver: Receiver, secret: str, number: int = 0) -> bool:
@@ -114,7 +114,7 @@ def test_a_delayed_event_is_late_and_those_without_delay_overtake_it(
     courier.send("royal-casino", "pool.win", b"late")
     courier.faults = Faults()
     courier.send("royal-casino", "pool.win", b"soon")
-    assert courier.wait_idle(30)
+    assert courier.wait_idle(60)
     assert [got.body for got in receiver.received] == [b"soon", b"late"]
     assert time.monotonic() - began >= 1.5
 
@@ -167,7 +167,7 @@ def test_faults_add_up_and_a_re_send_by_hand_has_none(courier: Courier, receiver
     assert len(receiver.received) == 4
     assert not any(verifies(receiver, WEBHOOK_SECRET, n) for n in range(4))
     courier.resend(1)
-    assert courier.wait_idle(30)
+    assert courier.wait_idle(60)
     assert len(receiver.received) == 5
     assert verifies(receiver, WEBHOOK_SECRET, 4)
 

@@ -191,7 +191,7 @@ def test_the_admin_page_shows_pools_log_and_the_rehearsal_rule(
         headers=bearer(token(sub="<b>")),
         json={"pool": pool.pool_id, "kind": "paid"},
     )
-    assert parts(box).courier.wait_idle(5)
+    assert parts(box).courier.wait_idle(60)
     page = client.get("/?role=casino&tenant=royal-casino&key=the-key").text
     assert "pool.entry" in page
     assert "2026-05-29T14:32:00Z" in page

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from sandbox_parts import Receiver
 from sandbox_parts import WEBHOOK_SECRET
+from stopwatch import stopwatch
 
 from flask_pooled.sandbox.errors import SandboxError
 from flask_pooled.sandbox.webhooks import Courier
@@ -45,7 +46,7 @@ def test_the_limit_is_the_guides() -> None:
 def test_the_bytes_sent_are_the_bytes_signed(courier: Courier, receiver: Receiver) -> None:
     body = '{"event":"pool.win","winner_name":"Zoë","refund_amount":1.00}'.encode()
     courier.send("royal-casino", "pool.win", body)
-    assert courier.wait_idle(5)
+    assert courier.wait_idle(60)
     (got,) = receiver.received
     assert got.body == body
     assert got.path == "/pooled/webhook"
@@ -61,7 +62,7 @@ def test_the_log_tells_time_event_status_duration_and_both_bodies(
     courier: Courier, receiver: Receiver
 ) -> None:
     courier.send("royal-casino", "pool.entry", b"{}")
-    assert courier.wait_idle(5)
+    assert courier.wait_idle(60)
     (attempt,) = courier.attempts("royal-casino")
     assert attempt.event == "pool.entry"
     assert attempt.status == 200
@@ -81,7 +82,7 @@ def test_anything_but_200_is_a_failed_delivery(
     receiver.status = status
     receiver.answer = b"\xff" * 5000
     courier.send("royal-casino", "pool.win", b"{}")
-    assert courier.wait_idle(5)
+    assert courier.wait_idle(60)
     (attempt,) = courier.attempts()
     assert attempt.status == status
     assert not attempt.is_ok
@@ -90,20 +91,20 @@ def test_anything_but_200_is_a_failed_delivery(
 
 
 def test_a_player_does_not_wait_and_the_order_is_kept(courier: Courier, receiver: Receiver) -> None:
-    receiver.delay = 0.05
-    began = time.monotonic()
-    for number in range(10):
-        courier.send("royal-casino", "pool.entry", b"%d" % number)
-    assert time.monotonic() - began < 0.05
-    assert courier.wait_idle(5)
+    receiver.delay = 0.1
+    with stopwatch() as watch:
+        for number in range(10):
+            courier.send("royal-casino", "pool.entry", b"%d" % number)
+    assert watch.seconds < 0.5 + watch.allowance
+    assert courier.wait_idle(60)
     assert [got.body for got in receiver.received] == [b"%d" % number for number in range(10)]
 
 
 def test_a_re_send_has_the_identical_bytes(courier: Courier, receiver: Receiver) -> None:
     first = courier.send("royal-casino", "pool.win", b'{"b":1,  "a":1.00}')
-    assert courier.wait_idle(5)
+    assert courier.wait_idle(60)
     second = courier.resend(first)
-    assert courier.wait_idle(5)
+    assert courier.wait_idle(60)
     assert second != first
     one, two = receiver.received
     assert two.body == one.body
@@ -121,7 +122,7 @@ def test_an_unknown_delivery_cannot_be_sent_again(courier: Courier) -> None:
 def test_without_an_address_events_are_logged_as_not_sent() -> None:
     courier = Courier(WEBHOOK_SECRET)
     courier.send("royal-casino", "pool.win", b"{}")
-    assert courier.wait_idle(5)
+    assert courier.wait_idle(60)
     (attempt,) = courier.attempts()
     assert attempt.status is None
     assert "no webhook address" in (attempt.error or "")
@@ -133,7 +134,7 @@ def test_a_receiver_that_is_not_there_is_logged() -> None:
         port = unused.getsockname()[1]
     courier = Courier(WEBHOOK_SECRET, f"http://127.0.0.1:{port}/")
     courier.send("royal-casino", "pool.win", b"{}")
-    assert courier.wait_idle(5)
+    assert courier.wait_idle(60)
     assert "ConnectionRefusedError" in (courier.attempts()[0].error or "")
     courier.close()
 
@@ -142,12 +143,12 @@ def test_a_silent_receiver_is_given_up_and_the_next_webhook_sent(receiver: Recei
     courier = Courier(WEBHOOK_SECRET, receiver.url, limit=0.3)
     receiver.delay = 0.8
     courier.send("royal-casino", "pool.win", b"first")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not courier.attempts() and time.monotonic() < deadline:
         time.sleep(0.01)
     receiver.delay = 0
     courier.send("royal-casino", "pool.win", b"second")
-    assert courier.wait_idle(5)
+    assert courier.wait_idle(60)
     second, first = courier.attempts()
     assert second.is_ok
     assert first.status is None
@@ -177,7 +178,7 @@ def test_a_dripping_answer_does_not_stretch_the_limit() -> None:
         dripping.start()
         courier = Courier(WEBHOOK_SECRET, f"http://127.0.0.1:{server.getsockname()[1]}/", limit=0.4)
         courier.send("royal-casino", "pool.win", b"{}")
-        assert courier.wait_idle(5)
+        assert courier.wait_idle(60)
         done.set()
         dripping.join()
         (attempt,) = courier.attempts()

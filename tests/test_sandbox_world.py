@@ -52,7 +52,7 @@ def guest(box: Sandbox, sub: str = "ann") -> Guest:
 
 
 def events(box: Sandbox) -> list[dict[str, Any]]:
-    assert box.courier.wait_idle(5)
+    assert box.courier.wait_idle(60)
     return [json.loads(attempt.request_body) for attempt in reversed(box.courier.attempts())]
 
 

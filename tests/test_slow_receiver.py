@@ -30,7 +30,7 @@ class _Slow:
             self.calls += 1
             pay(session, event)
             self._running.set()
-            self._finish.wait(30)
+            self._finish.wait(60)
 
         def drain() -> None:
             with app.app_context():
@@ -38,7 +38,7 @@ class _Slow:
 
         self._thread = threading.Thread(target=drain)
         self._thread.start()
-        assert self._running.wait(10)
+        assert self._running.wait(60)
 
     def finish(self) -> None:
         self._finish.set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +20,7 @@ from hypothesis import given
 from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
+from stopwatch import stopwatch
 from werkzeug.test import create_environ
 
 from flask_pooled import pool_win
@@ -156,22 +156,22 @@ def test_slow_receiver_delays_no_answer_on_the_embedded_inbox(
     @pool_win.connect_via(app)
     def credit(app: Flask, event: Any, session: Any, **extra: Any) -> None:
         running.set()
-        finish.wait(30)
+        finish.wait(60)
 
     casino_post = app.test_client().post
     secret = app.config["POOLED_WEBHOOK_SECRET"]
     try:
         for number in range(2):
             body = json.dumps(win(pool_id=f"p{number}")).encode()
-            started = time.monotonic()
-            answer = casino_post(
-                "/pooled/webhook",
-                data=body,
-                headers={"X-Pooled-Signature": sign_body(body, secret)},
-            )
+            with stopwatch() as watch:
+                answer = casino_post(
+                    "/pooled/webhook",
+                    data=body,
+                    headers={"X-Pooled-Signature": sign_body(body, secret)},
+                )
             assert answer.status_code == 200
-            assert time.monotonic() - started < 1
-            assert running.wait(10)
+            assert watch.seconds < 1 + watch.allowance
+            assert running.wait(60)
     finally:
         finish.set()
         app.extensions["pooled"].dispatcher.close()
