@@ -127,6 +127,47 @@ def test_commit_past_the_transaction_is_held_even_if_the_process_dies(
     assert casino.balance("p") == 1
 
 
+@pytest.mark.parametrize("commit", ["COMMIT", "/* at once */ end", "SELECT 1; commit", None])
+def test_commit_of_the_very_transaction_is_held_even_if_the_process_dies(
+    make_casino: Callable[..., Casino], backend: str, commit: str | None
+) -> None:
+    if backend == "sqlite" and commit is not None and ";" in commit:
+        # One statement at a time.
+        return
+    casino = make_casino()
+
+    @pool_win.connect_via(casino.app)
+    def ends_it(app: Flask, session: Any, **extra: Any) -> None:
+        session.execute(_INSERT)
+        connection = session.connection()
+        if commit is None:
+            connection.commit()
+        else:
+            connection.exec_driver_sql(commit)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    casino.post_all(win())
+    assert was_killed(start(casino.drain))
+    casino.make_due()
+    assert casino.drain() == 0
+    assert casino.rows("state", "reason") == [("held", "bypass")]
+    assert casino.balance("p") == 1
+    trail = "SELECT action FROM pooled_audit ORDER BY id"
+    assert [action for (action,) in casino.sql(trail)] == ["bypass", "hold"]
+
+
+@pytest.mark.parametrize("statement", ["INSERT INTO ledger (key) VALUES (NULL)", "COMMITTED"])
+def test_statement_that_ends_no_transaction_leaves_no_note(casino: Casino, statement: str) -> None:
+    @pool_win.connect_via(casino.app)
+    def fails(app: Flask, session: Any, **extra: Any) -> None:
+        session.connection().exec_driver_sql(statement)
+
+    casino.post_all(win())
+    assert casino.drain() == 0
+    assert casino.states() == ["pending"]
+    assert casino.sql("SELECT action FROM pooled_audit") == []
+
+
 def test_nothing_is_committed_past_the_transaction_that_cannot_be_foreseen(
     make_casino: Callable[..., Casino], backend: str
 ) -> None:

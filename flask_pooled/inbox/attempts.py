@@ -11,6 +11,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 from typing import Literal
@@ -140,14 +141,16 @@ class Attempts:
             .with_for_update()
         ).one_or_none()
 
-    def foresee_bypass(self, row: Row[Any]) -> None:
-        """Write down that wallet code is about to commit past the transaction of its event.
+    def foresee_bypass(self, row: Row[Any], within: Connection | None) -> None:
+        """Write down that wallet code is about to commit past the transaction of its event, or to end that.
 
         Before it does: if anything at all goes wrong afterwards, the next claim finds this and holds the event.
 
+        :param within: the transaction that is about to be ended; it takes the note along. Otherwise it is committed
+            by itself.
         :raises sqlalchemy.exc.SQLAlchemyError: it could not be written. Then nothing may be committed either.
         """
-        with self._database.write() as connection:
+        with self._database.write() if within is None else nullcontext(within) as connection:
             write_audit(
                 connection,
                 self._tables,

@@ -7,13 +7,15 @@ Seen are: a commit or an AUTOCOMMIT on any other connection of SQLAlchemy's to t
 the transaction itself, be it a COMMIT as text or the driver's own ``commit()``. Not seen are other threads, other
 processes and connections made without SQLAlchemy.
 
-A commit on another connection is written down before it happens, so that the event is held even if this process does
-not live to see it fail.
+Each commit that SQLAlchemy tells of is written down before it happens, so that the event is held even if this process
+does not live to see it fail: one on another connection by a transaction of its own, a COMMIT as text within the very
+transaction that it ends. The driver's own ``commit()`` is seen only afterwards.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -54,6 +56,13 @@ _SQLITE_ROLLS_BACK = {
     sqlite3.SQLITE_INTERRUPT,
 }
 
+#: What ends a transaction for good, after comments or other statements. To find more than that does no harm: what is
+#: written down then is rolled back with the transaction.
+_ENDING = re.compile(
+    r"(?:\A|;)(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:COMMIT|END|PREPARE\s+TRANSACTION)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
 
 class BypassError(InboxError):
     """A receiver failed after it had written outside of its event's transaction, or it ended that transaction."""
@@ -63,10 +72,13 @@ class Watch:
     """What the receivers of one event do past their transaction.
 
     :param connection: has the open transaction.
-    :param foresee: is called before the first commit past the transaction; what it raises prevents that commit.
+    :param foresee: is called before the first commit past the transaction, and before each that would end it, then
+        with the connection to be used; what it raises prevents that commit.
     """
 
-    def __init__(self, connection: Connection, foresee: Callable[[], object]) -> None:
+    def __init__(
+        self, connection: Connection, foresee: Callable[[Connection | None], object]
+    ) -> None:
         self._connection = connection
         self._foresee = foresee
         self._bypassed = False
@@ -116,18 +128,28 @@ class Watch:
             )
 
     def note(self, connection: Connection) -> None:
-        """A receiver is about to commit on another connection."""
-        if not _same_database(connection, self._connection):
+        """A receiver is about to commit."""
+        if connection is self._connection:
+            self._write_down(connection)
+        elif not _same_database(connection, self._connection):
             self._elsewhere = True
         elif not self._bypassed:
             # On SQLite whoever wants to write waits for this very transaction, so that there is nothing to foresee.
             if self._connection.dialect.name != "sqlite":
-                token = _watch.set(None)
-                try:
-                    self._foresee()
-                finally:
-                    _watch.reset(token)
+                self._write_down(None)
             self._bypassed = True
+
+    def note_statement(self, connection: Connection, statement: str) -> None:
+        """A receiver is about to execute something."""
+        if connection is self._connection and _ENDING.search(statement):
+            self._write_down(connection)
+
+    def _write_down(self, connection: Connection | None) -> None:
+        token = _watch.set(None)
+        try:
+            self._foresee(connection)
+        finally:
+            _watch.reset(token)
 
     def _leave_savepoints(self) -> None:
         """Let go of savepoints that could not be released: until then SQLAlchemy refuses every other statement."""
@@ -164,6 +186,7 @@ def watch_commits() -> None:
     """Listen to all engines of this process; doing so twice changes nothing."""
     for name, listener in (
         ("commit", _on_commit),
+        ("before_cursor_execute", _on_execute),
         ("set_connection_execution_options", _on_options),
         ("engine_connect", _on_connect),
     ):
@@ -185,6 +208,12 @@ def _on_commit(connection: Connection) -> None:
     watch = _watch.get()
     if watch is not None:
         watch.note(connection)
+
+
+def _on_execute(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    watch = _watch.get()
+    if watch is not None:
+        watch.note_statement(connection, statement)
 
 
 def _on_options(connection: Connection, options: Mapping[str, Any]) -> None:

@@ -193,7 +193,7 @@ class Processor:
             return event
 
     def _deliver_within(self, connection: Connection, row: Row[Any], event: Event) -> Sequence[str]:
-        watch = Watch(connection, lambda: self._attempts.foresee_bypass(row))
+        watch = Watch(connection, lambda within: self._attempts.foresee_bypass(row, within))
         try:
             with watch.over_receivers():
                 return self._handler.deliver(event, connection)
