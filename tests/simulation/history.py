@@ -24,6 +24,7 @@ from .processes import SETUPS
 from .processes import TENANT_ID
 from .promises import check_promises
 from .stage import Stage
+from .story import draw_mood
 from .story import draw_step
 from .story import Step
 from .wire import Run
@@ -62,6 +63,8 @@ class History:
         self.trace.append(f"seed {self._world.seed}: {self._setup}, {self._world.scene}")
         try:
             self._look_at_books(None)
+            if self._world.chance.random() < 0.5:
+                self._perform(draw_mood(self._world))
             for _ in range(self._world.chance.randint(3, 9)):
                 self._world.pass_time(self._world.chance.choice([5, 5, 500, 5000]))
                 self._perform(draw_step(self._world, self._books))
@@ -131,9 +134,6 @@ class History:
             world.unwritten[step.process] += 1
         elif step.action == "work" and run.undisturbed and not self._wire.runs:
             world.unwritten[step.process] = 0
-        if run.answer_lost or run.refused_kinds & {"ROLLBACK", "RELEASE"}:
-            # Nobody could tell whether a receiver's own COMMIT was done, or the transaction was still there.
-            world.loosen()
 
     def _start_anew(self) -> None:
         """Start the processes that have ended, but for those that are still on their way out."""
@@ -141,7 +141,6 @@ class History:
         for name, process in self._processes.items():
             if process.life != self._wire.life(name) and name not in leaving:
                 self._world.interrupted += 1 + self._world.unwritten.pop(name, 0)
-                self._world.loosen()
                 process.start(self._world, self._wire.life(name))
 
     def _do(self, step: Step, run: Run) -> str:

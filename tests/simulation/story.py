@@ -145,7 +145,7 @@ def draw_step(world: World, books: Books) -> Step:
     """The next step of the story."""
     chance = world.chance
     owing = [process for process, count in world.unwritten.items() if count]
-    if owing and chance.random() < 0.3:
+    if owing and chance.random() < 0.6:
         return Step("work", owing[0], mends=True)
     action = _pick(chance, _STEPS)
     if world.scene == "one account" and chance.random() < 0.4:
@@ -154,7 +154,7 @@ def draw_step(world: World, books: Books) -> Step:
     if step.action in _DISTURBED and chance.random() < 0.5:
         kind = _pick(chance, _FAULTS)
         if kind in ("refuse", "forget"):
-            length = chance.choice([1, 1, 2, 3, 6, 20, FOR_LONG])
+            length = chance.choice([1, 2, 3, 6, 10, 20, FOR_LONG])
             step.fault = Fault(kind, _point(chance), length)
         elif kind in ("busy", "lost") or chance.random() < 0.5:
             step.fault = Fault(kind, _point(chance))
@@ -168,8 +168,17 @@ def draw_step(world: World, books: Books) -> Step:
     return step
 
 
+def draw_mood(world: World) -> Step:
+    """From now on, wallet code fares differently with a player."""
+    chance = world.chance
+    player, mood = chance.choice(["p", "p", "p", "q", "nobody"]), chance.choice([*MOODS])
+    return Step("mood", "A", player=player, mood=mood)
+
+
 def _draw(world: World, books: Books, action: str, process: str) -> Step:
     chance = world.chance
+    if action == "mood":
+        return draw_mood(world)
     if action in ("repeat", "contradict") and not world.deliveries:
         action = "post"
     step = Step("post" if action in ("repeat", "contradict") else action, process)
@@ -194,9 +203,6 @@ def _draw(world: World, books: Books, action: str, process: str) -> Step:
         step.row = _interesting_row(chance, books)
     elif action == "prune":
         step.days = chance.choice([0, 0, 1, 30])
-    elif action == "mood":
-        step.player = chance.choice(["p", "p", "p", "q", "nobody"])
-        step.mood = chance.choice([*MOODS])
     elif action == "wait":
         step.time = chance.choice([100, 3_000, 10_000, _HOUR, 2 * _HOUR, 26 * _HOUR])
     elif action == "set the clock":

@@ -72,9 +72,8 @@ class Run:
     commits: int = 0
     #: Where the fault struck, in words; ``None``: not yet.
     struck: str | None = None
-    #: Statements that failed, by the file that they were for, and their kinds.
+    #: Statements that failed, by the file that they were for.
     refused: Counter[str] = field(default_factory=Counter)
-    refused_kinds: set[str] = field(default_factory=set)
     #: Locks that were really held, by the other process or by the wallet's own event.
     locked: int = 0
     forgotten: bool = False
@@ -96,7 +95,7 @@ class Wire:
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
         self._open: list[WiredConnection] = []
-        self._lives: Counter[str] = Counter()
+        self._lives: dict[str, int] = {}
         #: Called at each statement: time passes.
         self.tick: Callable[[], object] = int
         #: How many statements on each file will still fail.
@@ -124,7 +123,7 @@ class Wire:
     @contextmanager
     def run(self, run: Run) -> Iterator[None]:
         """Let a process do one thing; another one may be in the middle of its own."""
-        run.life = self._lives[run.process]
+        run.life = self._lives.setdefault(run.process, 0)
         self.runs.append(run)
         try:
             yield
@@ -133,7 +132,7 @@ class Wire:
 
     def end(self, process: str) -> None:
         """End a process: its transactions are rolled back, and nothing of it reaches a file any more."""
-        self._lives[process] += 1
+        self._lives[process] = self.life(process) + 1
         for connection in self._open:
             if connection.process == process:
                 connection.drop()
@@ -154,7 +153,7 @@ class Wire:
 
     def life(self, process: str) -> int:
         """The number of the process's present life, which changes when it is ended."""
-        return self._lives[process]
+        return self._lives.get(process, 0)
 
     def _wait_in_vain(self, seconds: float, call: Callable[[], Any]) -> Any:
         self.runs[-1].locked += 1
@@ -238,7 +237,6 @@ class Wire:
     def _refuse(self, connection: WiredConnection, run: Run, title: str) -> None:
         self.refusals[connection.place] -= 1
         self._count_refusal(run, connection.place)
-        run.refused_kinds.add(title)
         if run.forgotten or title == "COMMIT":
             # A COMMIT that meets a broken disk is rolled back (https://sqlite.org/lang_transaction.html, 2.2).
             connection.forget()

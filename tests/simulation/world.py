@@ -65,8 +65,6 @@ class World:
     suspended: int = 0
     #: Attempts of which only a process's memory knows that they do not count.
     unwritten: Counter[str] = field(default_factory=Counter)
-    #: Keys whose receiver committed past its event, and nobody was left to see it: it may pay again.
-    loose: set[str] = field(default_factory=set)
     #: Until when somebody has pruned, milliseconds.
     pruned_until: int = 0
     #: The latest that any clock has shown.
@@ -136,7 +134,3 @@ class World:
     def calls_of(self, key: str) -> Calls:
         """What wallet code did about the event with that key."""
         return self.calls.setdefault(key, Calls())
-
-    def loosen(self) -> None:
-        """Expect nothing more of what was committed past its event."""
-        self.loose |= {key for key, calls in self.calls.items() if calls.beside}

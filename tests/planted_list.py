@@ -1,0 +1,262 @@
+"""Bugs to plant: what somebody might write one day, or once did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """One change of one file."""
+
+    name: str
+    #: Below ``flask_pooled``.
+    file: str
+    old: str
+    new: str
+    #: The test that catches it, where the simulation cannot: it knows one database, and one statement at a time.
+    test: str | None = None
+    #: Whether it takes hundreds of histories until one breaks.
+    rare: bool = False
+
+
+BUGS = (
+    # From the webhook to a row.
+    Bug(
+        "drop the commit",
+        "inbox/database.py",
+        "            yield connection\n            commit(connection)\n",
+        "            yield connection\n",
+    ),
+    Bug(
+        "leave a commit that failed open",
+        "inbox/database.py",
+        "                driver.rollback()\n        raise",
+        "                pass\n        raise",
+    ),
+    Bug(
+        "acknowledge before the inbox is synced",
+        "inbox/database.py",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA synchronous=OFF",
+    ),
+    Bug(
+        "treat a conflict as a duplicate",
+        "inbox/recording.py",
+        "if content == original.content:",
+        "if original:",
+    ),
+    Bug(
+        "tell the same contradiction every time",
+        "inbox/recording.py",
+        'Verdict("held", "conflict") if told is None else',
+        'Verdict("held", "conflict") if original else',
+    ),
+    Bug(
+        "let anybody's events in",
+        "inbox/holds.py",
+        "    return event.tenant_id.lower() != settings.tenant_id\n",
+        "    return False\n",
+    ),
+    Bug(
+        "forget the limit of a day",
+        "inbox/recording.py",
+        'if verdict.state == "pending" and not self._credits.allows(event.cents):',
+        "if False:",
+    ),
+    # The spool.
+    Bug(
+        "acknowledge before the spool has it",
+        "inbox/spool.py",
+        "            connection.commit()\n",
+        "",
+    ),
+    Bug(
+        "acknowledge before the spool is synced",
+        "inbox/spool.py",
+        "PRAGMA synchronous = EXTRA",
+        "PRAGMA synchronous = OFF",
+        rare=True,
+    ),
+    Bug(
+        "acknowledge what the spool refused",
+        "inbox/intake.py",
+        "        spool.put(delivery)\n",
+        "        try:\n            spool.put(delivery)\n        except Exception:\n            pass\n",
+    ),
+    Bug(
+        "lose the delivery that finds the breaker open",
+        "inbox/intake.py",
+        "        if not self._may_try():\n            return self._put(self._spool, delivery)\n",
+        '        if not self._may_try():\n            return Recorded(0, "spooled", event=delivery.event)\n',
+    ),
+    Bug(
+        "drain without recording first",
+        "inbox/spool.py",
+        "                        record(delivery)\n",
+        "                        self._forget([number])\n                        record(delivery)\n",
+    ),
+    Bug(
+        "forget the receipt",
+        "inbox/spool.py",
+        "accept(body, at, receipt)) for",
+        "accept(body, at)) for",
+    ),
+    # Refunds and pools.
+    Bug(
+        "ignore the surplus",
+        "inbox/refunds.py",
+        "if account.paid < max(account.entries, 1):",
+        "if True:",
+    ),
+    Bug(
+        "promote one refund twice",
+        "inbox/refunds.py",
+        'values: dict[str, Any] = {"waits_on": None}',
+        "values: dict[str, Any] = {}",
+    ),
+    Bug(
+        "promote the latest refund",
+        "inbox/refunds.py",
+        "            .where(events.c.waits_on == key)\n            .order_by(events.c.id)\n",
+        "            .where(events.c.waits_on == key)\n            .order_by(events.c.id.desc())\n",
+        rare=True,
+    ),
+    Bug(
+        "pay wins of a pool that was refunded",
+        "inbox/refunds.py",
+        'if self._pools[self._pool_key(win)].outcome == "refunded":',
+        "if False:",
+        rare=True,
+    ),
+    # Work.
+    Bug(
+        "count no attempt before it is made",
+        "inbox/attempts.py",
+        "attempts = row.attempts + 1\n",
+        "attempts = row.attempts\n",
+    ),
+    Bug(
+        "count an outage as an attempt",
+        "inbox/attempts.py",
+        '        if counts:\n            self._end(claim, "failure"',
+        '        if True:\n            self._end(claim, "failure"',
+    ),
+    Bug(
+        "forget what an outage kept from being written",
+        "inbox/attempts.py",
+        "            self._unwritten.append(note)\n",
+        "",
+        rare=True,
+    ),
+    Bug(
+        "skip the check that it is still pending",
+        "inbox/attempts.py",
+        '.where(events.c.id == claim.id, events.c.state == "pending")',
+        ".where(events.c.id == claim.id)",
+        rare=True,
+    ),
+    Bug(
+        "mark done before the receivers",
+        "inbox/processing.py",
+        "        event = event_of(row)\n        try:\n"
+        "            receivers = self._handler.deliver(event, None)\n",
+        "        event = event_of(row)\n        with self._database.write() as connection:\n"
+        '            self._endings.done(connection, row, ["early"])\n'
+        "        try:\n            receivers = self._handler.deliver(event, None)\n",
+    ),
+    Bug(
+        "mark done in a transaction of its own",
+        "inbox/processing.py",
+        "            self._endings.done(connection, row, "
+        "self._deliver_within(connection, row, event))\n"
+        "            commit(connection)\n",
+        "            receivers = self._deliver_within(connection, row, event)\n"
+        "            commit(connection)\n"
+        "            with self._database.write() as another:\n"
+        "                self._endings.done(another, row, receivers)\n",
+    ),
+    Bug(
+        "let wallet code commit for real",
+        "session.py",
+        'join_transaction_mode="create_savepoint"',
+        'join_transaction_mode="control_fully"',
+    ),
+    Bug(
+        "swallow a bypass",
+        "inbox/processing.py",
+        "            self._attempts.hold(claim, error)\n",
+        "            self._attempts.fail(claim, error, counts=True)\n",
+    ),
+    Bug(
+        "let the transaction be ended without a note",
+        "inbox/bypass.py",
+        "        if connection is self._connection and _ENDING.search(statement):\n",
+        "        if False:\n",
+        test="test_attempts.py::"
+        "test_commit_of_the_very_transaction_is_held_even_if_the_process_dies",
+    ),
+    Bug(
+        "never give up",
+        "inbox/attempts.py",
+        "        if row.attempts >= self._settings.max_attempts:\n"
+        "            return self._endings.dead(connection, row, trace)\n        return None\n",
+        "        return None\n",
+    ),
+    Bug(
+        "forget to lock the row",
+        "inbox/attempts.py",
+        '            .where(events.c.id == claim.id, events.c.state == "pending")\n'
+        "            .with_for_update()\n",
+        '            .where(events.c.id == claim.id, events.c.state == "pending")\n',
+        test="test_slow_receiver.py::test_nobody_else_takes_the_event_meanwhile",
+    ),
+    # People.
+    Bug(
+        "forget who an event is when it is released",
+        "inbox/decisions.py",
+        "            identity=identity,\n",
+        "            identity=None,\n",
+    ),
+    Bug(
+        "count no released refund",
+        "inbox/decisions.py",
+        "event.with_ordinal(case.books.note_paid(event))",
+        "event.with_ordinal(1)",
+    ),
+    Bug(
+        "promote what was discarded",
+        "inbox/decisions.py",
+        'case.move("discarded", waits_on=None, due_at=None',
+        'case.move("discarded", due_at=None',
+        rare=True,
+    ),
+    Bug(
+        "decide without a trail",
+        "inbox/decisions.py",
+        "            write_audit(\n                connection,\n"
+        "                self._tables,\n                case.row,\n",
+        "            (lambda *_, **__: None)(\n                connection,\n                self._tables,\n"
+        "                case.row,\n",
+    ),
+    # Prune.
+    Bug(
+        "prune the accounts",
+        "inbox/prune.py",
+        "            connection.execute(delete(events).where(events.c.id.in_(ids)))\n",
+        "            connection.execute(delete(events).where(events.c.id.in_(ids)))\n"
+        "            connection.execute(delete(self._tables.account))\n",
+    ),
+    Bug(
+        "prune what makes an event that event",
+        "inbox/prune.py",
+        "[event for event in map(known.get, ids) if event is not None]",
+        "[]",
+    ),
+    Bug(
+        "prune what is held",
+        "inbox/prune.py",
+        '_SETTLED = ("done", "duplicate", "rejected", "discarded")',
+        '_SETTLED = ("done", "duplicate", "rejected", "discarded", "held")',
+    ),
+)
