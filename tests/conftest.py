@@ -21,11 +21,16 @@ from sqlalchemy import make_url
 from sqlalchemy import URL
 from sqlalchemy.pool import NullPool
 
+from flask_pooled import databases
 from flask_pooled import signals
+from flask_pooled.inbox import intake
 from flask_pooled.state import state_of
 
 JWT_SECRET = "jwt-secret-that-is-long-enough-for-hs256"
 WEBHOOK_SECRET = "webhook-secret-that-is-long-enough-too"
+
+#: How long the database may take before the spool has to help, seconds.
+_PATIENCE = 15
 
 _SIGNALS: list[Signal] = [
     *signals.WALLET_SIGNALS.values(),
@@ -66,6 +71,17 @@ def _own_receivers(request: pytest.FixtureRequest) -> Iterator[None]:
         signal._clear_state()
         for name in names:
             vars(signal)[name].update(state[name])
+
+
+@pytest.fixture(autouse=True)
+def _patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine that is busy with other things, a disk may take a second: no reason to spool in most tests.
+
+    A test in which the database is out of reach is marked by ``pytest.mark.impatient``.
+    """
+    if not request.node.get_closest_marker("impatient"):
+        monkeypatch.setattr(databases, "PATIENCE", _PATIENCE)
+        monkeypatch.setattr(intake, "PATIENCE", _PATIENCE)
 
 
 @pytest.fixture

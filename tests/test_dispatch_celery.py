@@ -219,8 +219,8 @@ def test_shift_ends_while_there_is_work(
 ) -> None:
     casino = make(TESTING=True)
     record_wins(casino, 3)
-    pool_win.connect_via(casino.app)(lambda app, **extra: time.sleep(0.2))
-    monkeypatch.setattr(celery_tasks, "_SHIFT", 0.1)
+    pool_win.connect_via(casino.app)(lambda app, **extra: time.sleep(1.1))
+    monkeypatch.setattr(celery_tasks, "_SHIFT", 1)
     for done in (1, 2, 3):
         casino.app.extensions["celery"].tasks[PROCESS].apply((1,))
         assert casino.states().count("done") == done
