@@ -99,7 +99,8 @@ class Copies:
     def forget(self) -> None:
         """Close what was opened: whoever goes on with it must come to the real file."""
         for entry in self._opened:
-            entry.invalidate()
+            # Not at once: another thread may be at work on it.
+            entry.invalidate(soft=True)
 
     def _knows(self, entry: ConnectionPoolEntry) -> bool:
         return _KEY in entry.info and entry.info[_KEY][0] is self
