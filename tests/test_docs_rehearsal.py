@@ -7,6 +7,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from casino import Casino
 from doc_pages import Page
 from flask import Flask
@@ -19,6 +20,9 @@ from sqlalchemy.orm import mapped_column
 from flask_pooled import Player
 from flask_pooled.cli import pooled
 from flask_pooled.rehearsal import rehearse
+
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
 
 
 def _open_casino(casino: Casino) -> dict[str, Any]:

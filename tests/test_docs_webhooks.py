@@ -37,6 +37,9 @@ from flask_pooled.inbox.database import _ALIVE
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.state import state_of
 
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
+
 PAGE = Page("webhooks.rst")
 ROW = re.compile(r"^   \* - (.+(?:\n       .+)*)\n     - (.+(?:\n       .+)*)\n", re.MULTILINE)
 

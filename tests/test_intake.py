@@ -35,6 +35,9 @@ from flask_pooled.inbox import intake
 from flask_pooled.inbox.deadline import DeadlineError
 from flask_pooled.inbox.spool import Spool
 
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
+
 
 def _spool(casino: Casino) -> Spool:
     spool = casino.state.inbox.intake.spool

@@ -22,6 +22,9 @@ from flask_pooled.rehearsal import rehearse
 from flask_pooled.rehearsal.guide import TESTS as GUIDE
 from flask_pooled.rehearsal.hostile import TESTS as HOSTILE
 
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
+
 ALL = {str(test.__doc__) for test in (*GUIDE, *HOSTILE)}
 
 

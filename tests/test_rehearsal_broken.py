@@ -20,6 +20,9 @@ from flask_pooled import Player
 from flask_pooled.cli import pooled
 from flask_pooled.rehearsal import rehearse
 
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
+
 TOKEN = {
     "Token validates at jwt.io",
     "balance is a number not a string",

@@ -44,6 +44,9 @@ from flask_pooled.rehearsal.isolation import isolated
 from flask_pooled.rehearsal.plan import plan_of
 from flask_pooled.state import state_of
 
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
+
 
 def rows_of(file: Path) -> list[str]:
     with closing(sqlite3.connect(file)) as connection:

@@ -12,6 +12,9 @@ from flask.testing import FlaskClient
 from flask_pooled.rehearsal.page import browser
 from flask_pooled.rehearsal.page import read_page
 
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
+
 GAME = "https://app.pooledgame.com"
 FRAME = f'<iframe src="{GAME}/?tenant=royal-casino&amp;token=a.b.c"></iframe>'
 

@@ -22,6 +22,9 @@ from flask_pooled.rehearsal.stage import Stage
 from flask_pooled.sandbox import RunningSandbox
 from flask_pooled.sandbox import serve_in_thread
 
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
+
 
 @pytest.fixture
 def box() -> RunningSandbox:

@@ -17,6 +17,9 @@ from flask_pooled import Pooled
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.state import state_of
 
+#: How soon the spool has to help is what much of this is about.
+pytestmark = pytest.mark.impatient
+
 
 class _Slow:
     """Works in a thread until it is let go."""
