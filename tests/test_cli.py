@@ -18,6 +18,8 @@ def test_help_lists_the_commands() -> None:
     result = CliRunner().invoke(pooled, ["--help"])
     assert result.exit_code == 0
     assert "sandbox" in result.output
+    # In 80 columns, each is told to its end.
+    assert "..." not in result.output.split("Commands:")[1]
 
 
 def test_every_listed_command_is_there_with_a_help_text() -> None:

@@ -66,7 +66,7 @@ def _decision(action: str, *, why_required: bool = False) -> Callable[[_Command]
     return decorate
 
 
-@click.command()
+@click.command(short_help="Try dead and pending events again.")
 @_decision("retry")
 def retry(**options: Any) -> None:
     """Give dead events all their attempts again, and try pending ones now.

@@ -41,7 +41,7 @@ _WORDS = {
 _INDENT = " " * 9
 
 
-@click.command()
+@click.command(short_help="Check the app for what would cost money.")
 @click.option(
     "--page", metavar="PATH", help="A page with the frame, as /lobby: check what it sends."
 )

@@ -38,7 +38,7 @@ class _Source:
     places: list[str] = field(default_factory=list)
 
 
-@click.command("import")
+@click.command("import", short_help="Record events from Pooled's delivery log.")
 @click.argument(
     "files",
     nargs=-1,

@@ -36,7 +36,7 @@ _ISOLATED = (
 _GO_ON = "Go on?"
 
 
-@click.command()
+@click.command(short_help="Play the whole integration through.")
 @click.option("--yes", is_flag=True, help="Do not ask before it begins.")
 @click.option(
     "--in-place", is_flag=True, help="Play in the app's own databases, and not on copies of them."

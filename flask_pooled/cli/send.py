@@ -55,7 +55,7 @@ class _Casino:
     secrets: Mapping[str, str | None] = field(repr=False)
 
 
-@click.command()
+@click.command(short_help="Send a signed webhook.")
 @click.argument("event", required=False)
 @click.option("--body", type=click.File("rb"), metavar="FILE", help="Send these bytes; - is stdin.")
 @click.option(

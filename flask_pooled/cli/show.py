@@ -36,7 +36,7 @@ from flask_pooled.words import text_of
 _NOT_FOUND = 1
 
 
-@click.command()
+@click.command(short_help="Tell one event's life.")
 @click.argument("event_id", type=EVENT_ID, metavar="ID")
 @click.option("--body", "only_body", is_flag=True, help="Print the body alone, byte by byte.")
 @json_option

@@ -29,7 +29,7 @@ _HINTS = {
 }
 
 
-@click.command()
+@click.command(short_help="Tell how the inbox stands.")
 @json_option
 @with_appcontext
 def stats(as_json: bool) -> None:
