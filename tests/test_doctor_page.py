@@ -294,9 +294,18 @@ def test_page_that_is_named_wins(admit: Admit, tmp_path: Path) -> None:
     ward = admit()
     play(ward.casino)
     assert ailing(findings(ward.app, "--page", "/lobby")).keys() <= innocent(tmp_path)
-    assert "answered 404" in _page(ward, "--page", "/no")["page"]["evidence"]
+    # Where there is no page, nothing else is said of it.
+    found = _page(ward, "--page", "/no")
+    assert "answered 404" in found.pop("page")["evidence"]
+    assert {each["result"] for each in found.values()} == {"yours"}
 
 
 def test_demo_needs_no_token(admit: Admit) -> None:
     ward = admit(POOLED_DEMO=True, POOLED_TENANT="demo", POOLED_JWT_SECRET=None, DEBUG=True)
     assert set(_results(_page(ward))) <= {"page freshness"}
+
+
+def test_short_secret_is_no_word_of_the_codes(admit: Admit) -> None:
+    ward = admit(POOLED_JWT_SECRET="token")
+    Path(ward.app.root_path, "casino.py").write_text("token = 1\n")
+    assert findings(ward.app, "--no-probe")["secrets in code"]["result"] == "ok"

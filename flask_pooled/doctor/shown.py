@@ -66,9 +66,15 @@ def check_page(patient: Patient) -> Verdict:
     return ok(f"{path} shows the frame")
 
 
+def _unseen(visits: Visits) -> Verdict:
+    return yours(f"{visits.path} was not seen", "mend 'page' first")
+
+
 def check_policy(patient: Patient) -> Verdict:
     """No policy of the page keeps the browser from loading the frame."""
     visits = visits_in(patient)
+    if visits.first.status != 200:
+        return _unseen(visits)
     origin = patient.state.settings.origin
     blocked = next(_blocking(visits.first, origin), None)
     if blocked is None:
@@ -100,6 +106,8 @@ def _blocking_policies(name: str, value: str, origin: str) -> Iterator[str]:
 def check_embedding(patient: Patient) -> Verdict:
     """Neither a sandbox nor Cross-Origin-Embedder-Policy cripples the frame."""
     visits = visits_in(patient)
+    if visits.first.status != 200:
+        return _unseen(visits)
     headers = visits.first.headers
     embedder = headers.get("Cross-Origin-Embedder-Policy", "").split(";")[0].strip()
     if embedder in ("require-corp", "credentialless"):
@@ -131,6 +139,8 @@ def check_embedding(patient: Patient) -> Verdict:
 def check_payment(patient: Patient) -> Verdict:
     """The frame may use allow="payment", as documented."""
     visits = visits_in(patient)
+    if visits.first.status != 200:
+        return _unseen(visits)
     visit, origin = visits.first, patient.state.settings.origin
     rewrites = {"Permissions-Policy": allow_payment, "Feature-Policy": allow_payment_legacy}
     for name, rewrite in rewrites.items():
@@ -153,7 +163,7 @@ def check_viewport(patient: Patient) -> Verdict:
     """The page fits a phone."""
     visits = visits_in(patient)
     if visits.first.status != 200:
-        return yours(f"{visits.path} did not answer")
+        return _unseen(visits)
     content = dict(visits.first.metas).get("viewport")
     if content is None or "device-width" not in content.replace(" ", ""):
         return warning(
