@@ -196,7 +196,7 @@ FAULTS = [
         lambda ward: None,
         {"deployed address": "fault"},
         "the address is not HTTPS",
-        options=("--url", "http://casino.example/pooled/webhook"),
+        options=("--url", "http://127.0.0.1:1/pooled/webhook"),
     ),
     Fault(
         guide.SIGNATURE,

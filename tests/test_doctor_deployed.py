@@ -156,9 +156,22 @@ def test_certificate_that_ends_soon(
 
 
 def test_http_is_not_https(casino: Casino, look: Callable[..., Found]) -> None:
-    found = look("http://localhost/pooled/webhook")
+    with serving(casino.app) as origin:
+        found = look(origin)
     assert _results(found) == {"deployed address": "fault"}
     assert found["deployed address"]["evidence"] == "the address is not HTTPS"
+    assert casino.rows("id") == []
+
+
+def test_http_that_leads_to_https(look: Callable[..., Found]) -> None:
+    there = "https://casino.example/pooled/webhook"
+    with serving(_other(lambda: redirect(there, 301))) as origin:
+        address = look(origin)["deployed address"]
+    assert (address["result"], address["evidence"]) == (
+        "fault",
+        f"the address is not HTTPS, and leads to {there}",
+    )
+    assert "a webhook follows no redirect" in address["fix"]
 
 
 def _other(answer: Callable[[], ResponseReturnValue]) -> Flask:

@@ -42,6 +42,12 @@ def check_address(patient: Patient) -> Verdict:
     """The webhook's address is public, and HTTPS."""
     site = site_of(patient)
     if not site.secure:
+        where = site.refused.location
+        if where.startswith("https:"):
+            return fault(
+                f"the address is not HTTPS, and leads to {where}",
+                "give Pooled that one: a webhook follows no redirect",
+            )
         return fault("the address is not HTTPS", "Pooled delivers to HTTPS alone: serve it there")
     if not site.addresses:
         return fault(f"nobody knows the name {site.host}", "publish it in the DNS")

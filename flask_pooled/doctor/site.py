@@ -1,4 +1,4 @@
-"""The deployed webhook, as Pooled gets to it: over HTTPS, straight, and following no redirect."""
+"""The deployed webhook, as Pooled gets to it: straight, and following no redirect."""
 
 from __future__ import annotations
 
@@ -115,8 +115,12 @@ class Site:
         def reply(stage: Stage, **what: Any) -> Reply:
             return Reply(stage, time.perf_counter() - began, **what)
 
-        connection = http.client.HTTPSConnection(
-            self.host, self.port, timeout=self._limit, context=self._context
+        connection = (
+            http.client.HTTPSConnection(
+                self.host, self.port, timeout=self._limit, context=self._context
+            )
+            if self.secure
+            else http.client.HTTPConnection(self.host, self.port, timeout=self._limit)
         )
         try:
             connection.connect()
@@ -150,7 +154,9 @@ class Site:
             connection.close()
 
 
-def _until(connection: http.client.HTTPSConnection) -> float:
+def _until(connection: http.client.HTTPConnection) -> float | None:
+    if not isinstance(connection.sock, ssl.SSLSocket):
+        return None
     certificate: Any = connection.sock.getpeercert()
     return ssl.cert_time_to_seconds(certificate["notAfter"])
 
