@@ -135,11 +135,9 @@ def test_where_copies_are_made_one_is_asked_all_the_same(
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "copied and left as they are" in refused.stderr
     assert "Go on? [y/N]" in refused.stderr
-    for asked in (run(app, answer="y\n"), run(app, debug="1")):
-        assert asked.exit_code == 0
-        assert "cannot be isolated" not in asked.stderr
-    # In debug nobody is asked.
-    assert asked.stderr == ""
+    agreed = run(app, answer="y\n")
+    assert agreed.exit_code == 0
+    assert "cannot be isolated" not in agreed.stderr
     assert casino.movements() == [(PLAYER, DEPOSIT, "first deposit")]
 
 
@@ -160,6 +158,15 @@ def test_a_wallet_in_postgresql_cannot_be_isolated(
     assert "It was the app's own, because the app uses a postgresql database" in played.stdout
     assert played.exit_code == 0
     assert casino.balance() > DEPOSIT
+
+
+def test_an_inbox_without_tables_is_said_to_be_so(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino()
+    app = furnish(casino)
+    casino.sql("DROP TABLE pooled_event")
+    result = run(app, debug="1")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "The inbox cannot be read (OperationalError): is its database up" in result.stderr
 
 
 def test_in_place_is_in_place(make_casino: Callable[..., Casino]) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import ExitStack
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import ConfigError
 from ..state import State
 from .copies import Copies
 from .copies import on_copies
@@ -21,10 +24,10 @@ def isolated(plan: Plan, state: State, *, in_place: bool) -> Iterator[str | None
 
     :param in_place: do not even try.
     :returns: why the wallet cannot be isolated; ``None`` if it is.
+    :raises ConfigError: the inbox cannot be read.
     """
     # An inbox of ours makes its tables when it is first used: in the real database, and not on a copy alone.
-    state.structure.look()
-    state.inbox.store.count_states()
+    _look_into_inbox(state)
     with ExitStack() as stack:
         why_not: str | None = ASKED
         if not in_place:
@@ -39,8 +42,7 @@ def isolated(plan: Plan, state: State, *, in_place: bool) -> Iterator[str | None
 
 
 def _why_not(plan: Plan, state: State, copies: Copies) -> str | None:
-    state.structure.look()
-    state.inbox.store.count_states()
+    _look_into_inbox(state)
     read = plan.reader()
     used = copies.used
     read()
@@ -49,3 +51,16 @@ def _why_not(plan: Plan, state: State, copies: Copies) -> str | None:
     if copies.used == used:
         return "its balance is read from no database that SQLAlchemy has opened"
     return None
+
+
+def _look_into_inbox(state: State) -> None:
+    """Use each of the inbox's ways to its database."""
+    try:
+        state.structure.look()
+        state.inbox.store.count_states()
+    except SQLAlchemyError as error:
+        # Its text may hold the address with its password.
+        raise ConfigError(
+            f"The inbox cannot be read ({type(error).__name__}): is its database up, and are its tables there? "
+            "flask pooled init-db tells."
+        ) from error
