@@ -8,60 +8,6 @@ from click import unstyle
 from flask_pooled.cli.terminal import coloured
 from flask_pooled.cli.terminal import Field
 from flask_pooled.cli.terminal import table
-from flask_pooled.words import dollars
-from flask_pooled.words import exact
-from flask_pooled.words import iso
-from flask_pooled.words import moment
-from flask_pooled.words import safe
-from flask_pooled.words import span
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("Jürgen 王", "Jürgen 王"),
-        ("\x1b[2J\r\n\t\x07\x7f", "\\x1b[2J\\r\\n\\t\\x07\\x7f"),
-        # What reads from right to left could hide an amount.
-        ("\u202e00.1", "\\u202e00.1"),
-        ("\x9b31m", "\\x9b31m"),
-        ("\ud800", "\\ud800"),
-        (7, "7"),
-    ],
-)
-def test_control_characters_are_written_out(text: object, shown: str) -> None:
-    assert safe(text) == shown
-    safe(text).encode()
-
-
-def test_amounts_and_times() -> None:
-    assert [dollars(cents) for cents in (None, 0, 150, 123_456_789)] == [
-        "",
-        "0.00",
-        "1.50",
-        "1,234,567.89",
-    ]
-    at = 1_780_065_120_007
-    assert moment(at) == "2026-05-29 14:32"
-    assert exact(at) == "2026-05-29 14:32:00.007 UTC"
-    assert iso(at) == "2026-05-29T14:32:00.007+00:00"
-    assert (moment(None), exact(None), iso(None)) == ("", "", None)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (0, "0 s"),
-        (59.9, "59 s"),
-        (60, "1 min"),
-        (61, "1 min 1 s"),
-        (7500, "2 h 5 min"),
-        (86_400, "1 d"),
-        (90_000, "1 d 1 h"),
-    ],
-)
-def test_spans(seconds: float, shown: str) -> None:
-    assert span(seconds) == shown
-
 
 FIELDS = [Field("ID", right=True), Field("STATE"), Field("PLAYER", least=6), Field("POOL", least=6)]
 

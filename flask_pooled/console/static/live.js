@@ -35,8 +35,10 @@
   }
 
   async function look() {
+    timer = undefined;
     if (busy || document.hidden) return;
     busy = true;
+    const begun = performance.now();
     try {
       const answer = await fetch(location.href, {
         cache: "no-store", redirect: "error", signal: AbortSignal.timeout(10000),
@@ -51,21 +53,21 @@
       }
       document.title = fresh.title;
       say("Live", false);
+      // A large inbox is not asked all the time.
+      later(Math.max(PAUSE, 20 * (performance.now() - begun)));
     } catch {
-      clearInterval(timer);
-      timer = undefined;
       say("Not live any more: reload the page", true);
     }
     busy = false;
   }
 
-  function start() {
-    if (document.hidden || timer) return;
-    timer = setInterval(look, PAUSE);
-    look();
+  function later(pause) {
+    clearTimeout(timer);
+    timer = setTimeout(look, pause);
   }
 
+  const start = () => timer || look();
   document.addEventListener("visibilitychange", start);
   addEventListener("online", start);
-  timer = setInterval(look, PAUSE);
+  later(PAUSE);
 })();
