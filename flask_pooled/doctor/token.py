@@ -23,12 +23,15 @@ _MINT = "let {{ pooled_iframe() }} mint it for each page"
 #: USD (guide, "Error Reference": "Balance must be ≥ $1.50").
 _ENTRY = Decimal("1.50")
 
+#: Seconds; the guide recommends 3600.
+_SHORTEST = 300
+
 #: What is said of a token's signature and of its balance has checks of its own.
 _ELSEWHERE = ("it was not signed", "its algorithm", "the claim balance")
 
 
 def check_minting(patient: Patient) -> Verdict:
-    """A token that is minted here is as documented."""
+    """A token that is minted here is as documented, and lasts for a while."""
     settings = patient.state.settings
     if settings.jwt_secret is None:
         return ok("the demo needs none")
@@ -38,6 +41,11 @@ def check_minting(patient: Patient) -> Verdict:
     faults = check_token(token, settings.jwt_secret, now=now).faults
     if faults:
         return fault("; ".join(faults), "report it: this should not be")
+    if settings.token_ttl < _SHORTEST:
+        return warning(
+            f"it ends after {settings.token_ttl} s, when many a page is still open or not yet loaded",
+            "leave POOLED_TOKEN_TTL at 3600, or use pooled_iframe(refresh=True)",
+        )
     return ok(f"every claim is as documented, for {settings.token_ttl} s")
 
 
