@@ -12,6 +12,7 @@ from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from patients import findings
 
+from flask_pooled import pool_entry
 from flask_pooled import Pooled
 from flask_pooled.doctor.durable import judge_disk
 from flask_pooled.doctor.durable import seconds_to_sync
@@ -153,3 +154,30 @@ def test_thread_that_never_begins(casino: Casino) -> None:
     assert "give uWSGI --enable-threads" in workers["fix"]
     casino.state.workers.note("host:7:thread-ab", "thread")
     assert findings(casino.app, "--no-probe")["workers"]["result"] == "ok"
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_database_that_is_read_only(casino: Casino, backend: str) -> None:
+    """As a replica is, or a server whose disk was full."""
+    [(name,)] = casino.sql("SELECT current_database()")
+    casino.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    casino.state.inbox.close()
+    casino.state.structure.database.close()
+    found = findings(casino.app, "--no-probe")
+    assert found["tables"]["result"] == "ok"
+    assert found["database"]["result"] == "fault"
+    assert "the database refused what was asked" in found["database"]["evidence"]
+    assert "is it read-only" in found["database"]["fix"]
+
+
+def test_receiver_of_entries_that_is_there_twice(casino: Casino) -> None:
+    for _ in range(2):
+
+        def note_entry(app: Flask, **extra: object) -> None:
+            pass
+
+        pool_entry.connect_via(casino.app)(note_entry)
+    found = findings(casino.app, "--no-probe")
+    assert found["other receivers"]["result"] == "fault"
+    assert "note_entry is connected twice to pool_entry" in found["other receivers"]["evidence"]
+    assert found["win receivers"]["result"] == "ok"

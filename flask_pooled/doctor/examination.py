@@ -115,7 +115,10 @@ def _judge(error: Exception) -> Verdict:
         if is_outage(error):
             fix = "bring it back; see to its address, its password and the firewall"
             return fault(f"the database could not be reached ({type(error).__name__})", fix)
-        return fault(f"the database failed ({type(error).__name__})", "bring it back")
+        return fault(
+            f"the database refused what was asked ({type(error).__name__})",
+            "look at its log: is it read-only, full, or are permissions missing?",
+        )
     if isinstance(error, PooledError | OSError):
         return fault(str(error), "see what it says")
     # The app's own: whatever it holds is not ours to print.

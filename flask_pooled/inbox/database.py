@@ -119,9 +119,13 @@ class Database:
 
     def make_room(self) -> None:
         """Begin a new pool if all connections of this one are taken, by those who may wait for an answer for ever."""
-        pool = self.engine.pool
-        if self._owned and isinstance(pool, QueuePool) and pool.checkedout() >= _CONNECTIONS:
-            self.engine.dispose(close=False)
+        engine = self._engine
+        # To open one now would be to wait for a database that does not answer once more.
+        if engine is None or not self._owned:
+            return
+        pool = engine.pool
+        if isinstance(pool, QueuePool) and pool.checkedout() >= _CONNECTIONS:
+            engine.dispose(close=False)
 
     def close(self) -> None:
         """Let go of the connections of an owned engine."""
