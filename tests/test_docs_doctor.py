@@ -9,7 +9,14 @@ import click
 from doc_pages import Page
 
 from flask_pooled.cli import pooled
+from flask_pooled.doctor import clock
+from flask_pooled.doctor import deployed
+from flask_pooled.doctor import durable
 from flask_pooled.doctor import guide
+from flask_pooled.doctor import leaked
+from flask_pooled.doctor import proxied
+from flask_pooled.doctor import reached
+from flask_pooled.doctor import stored
 from flask_pooled.doctor.checks import describe
 from flask_pooled.doctor.checks import OF_THE_APP
 from flask_pooled.doctor.checks import OF_THE_PAGE
@@ -74,3 +81,24 @@ def test_commands_are_understood() -> None:
         command = pooled.get_command(click.Context(pooled), name)
         assert command is not None
         command.make_context(name, arguments)
+
+
+def test_figures_are_those_of_the_code() -> None:
+    figures = {
+        f"less than {leaked._LENGTH} characters": leaked._LENGTH == 16,
+        f"More than {clock._APART:.0f} s apart": clock._APART == 60,
+        f"than {durable._IMPOSSIBLE * 1e6:.0f} microseconds": durable._IMPOSSIBLE == 15e-6,
+        f"More than {reached._SLOW:.0f} s is a warning": reached._SLOW == 1,
+        f"more than {reached._LATE:.0f} s a fault": reached._LATE == 5,
+        f"Less than {deployed._RENEWED} days": deployed._RENEWED == 14,
+        "waits for more than a minute": stored._BEGUN == 60,
+        "the third from the right": proxied._MANY == 3,
+    }
+    assert [words for words in figures if words not in PAGE.words] == []
+    assert all(figures.values())
+    kinds = re.findall(
+        r"``([\w.]+)``", PAGE.source.split("The kind of file system")[1].split("\n\n")[0]
+    )
+    assert {*kinds} <= durable.GONE | durable.REMOTE | durable.CONTAINERS
+    named = re.findall(r"^``(.+)``$", PAGE.source, re.MULTILINE)
+    assert {name for line in named for name in line.split("``, ``")} <= describe().keys()
