@@ -46,6 +46,7 @@ def test_no_proxy_is_believed(casino: Casino, monkeypatch: pytest.MonkeyPatch) -
             "believed: X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-For of 1 proxy",
         ),
         ({"x_for": 2, "x_proto": 1}, "believed: X-Forwarded-Proto, X-Forwarded-For of 2 proxies"),
+        ({"x_for": 2, "x_proto": 2, "x_host": 2}, "X-Forwarded-Host, X-Forwarded-For of 2 proxies"),
         ({"x_for": 0, "x_proto": 1}, "believed: X-Forwarded-Proto;"),
     ],
 )

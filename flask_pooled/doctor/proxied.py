@@ -50,7 +50,7 @@ def check_proxies(patient: Patient) -> Verdict:
     """The proxy before the app is believed, and nobody else."""
     # An app that names its hosts refuses any other before it is asked.
     named = bool(patient.app.config.get("TRUSTED_HOSTS") or patient.app.config.get("SERVER_NAME"))
-    seen = _seen(patient, {"X-Forwarded-Host": _HOST} if not named else {})
+    seen = _seen(patient, {"X-Forwarded-Host": _by_all(_HOST)} if not named else {})
     if seen is None:
         return yours("the app answers before Flask sees a request: look at what it believes")
     believed = [
@@ -79,6 +79,11 @@ def check_proxies(patient: Patient) -> Verdict:
     )
 
 
+def _by_all(text: str) -> str:
+    """What each of the five would write."""
+    return ", ".join([text] * len(_SENDERS))
+
+
 def _seen(patient: Patient, more: dict[str, str]) -> Seen | None:
     seen: list[Seen] = []
 
@@ -86,7 +91,11 @@ def _seen(patient: Patient, more: dict[str, str]) -> Seen | None:
         seen.append(Seen(request.remote_addr, request.scheme, request.host))
 
     path = f"{patient.state.settings.url_prefix}/webhook"
-    headers = {"X-Forwarded-For": ", ".join(_SENDERS), "X-Forwarded-Proto": "https", **more}
+    headers = {
+        "X-Forwarded-For": ", ".join(_SENDERS),
+        "X-Forwarded-Proto": _by_all("https"),
+        **more,
+    }
     patient.state.one_off.set()
     with request_started.connected_to(look, patient.app):
         # A webhook is sent by POST: this is answered with 405, and recorded by nobody.
