@@ -41,7 +41,12 @@ class Authority:
             *("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
             *("-subj", f"/CN={host}", "-keyout", key, "-out", wish),
         )
-        (self.folder / "extensions").write_text(f"subjectAltName = DNS:{host}\n")
+        # All that Python's strict verification asks for since 3.13.
+        (self.folder / "extensions").write_text(
+            f"subjectAltName = DNS:{host}\nbasicConstraints = critical, CA:FALSE\n"
+            "authorityKeyIdentifier = keyid\nsubjectKeyIdentifier = hash\n"
+            "keyUsage = critical, digitalSignature\nextendedKeyUsage = serverAuth\n"
+        )
         (self.folder / "index.txt").touch()
         _openssl(
             *("ca", "-batch", "-notext", "-config", self.folder / "ca.cnf", "-in", wish),

@@ -68,9 +68,9 @@ def check_certificate(patient: Patient) -> Verdict:
     site = site_of(patient)
     reply = site.refused
     if reply.stage == "certificate":
-        fix = _CERTIFICATES.get(
-            reply.verify_code, "see that HTTPS is spoken there, by TLS 1.2 or 1.3"
-        )
+        no_tls = "see that HTTPS is spoken there, by TLS 1.2 or 1.3"
+        other = "get one from a public CA" if reply.verify_code else no_tls
+        fix = _CERTIFICATES.get(reply.verify_code, other)
         return fault(f"no HTTPS with {site.host}:{site.port}: {reply.trouble}", fix)
     if reply.certified_until is None:
         return yours(f"not seen: {reply.trouble}")
