@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from casino import Casino
+from casino import refund
 from casino import win
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -181,3 +182,18 @@ def test_receiver_of_entries_that_is_there_twice(casino: Casino) -> None:
     assert found["other receivers"]["result"] == "fault"
     assert "note_entry is connected twice to pool_entry" in found["other receivers"]["evidence"]
     assert found["win receivers"]["result"] == "ok"
+
+
+def test_what_was_never_paid_end_to_end_is_yours(casino: Casino) -> None:
+    found = findings(casino.app, "--no-probe")
+    assert (found["wins"]["result"], found["refunds"]["result"]) == ("yours", "yours")
+    assert "rehearse it" in found["wins"]["fix"]
+    casino.post_all(win(pool_id="won"))
+    # Recorded is not paid.
+    assert findings(casino.app, "--no-probe")["wins"]["result"] == "yours"
+    casino.drain()
+    found = findings(casino.app, "--no-probe")
+    assert (found["wins"]["result"], found["refunds"]["result"]) == ("ok", "yours")
+    casino.post_all(refund(pool_id="expired"))
+    casino.drain()
+    assert findings(casino.app, "--no-probe")["refunds"]["result"] == "ok"
