@@ -109,7 +109,7 @@ def test_spoiled_token(casino: Casino, operator: Operator, spoil: Callable[[str]
 
 
 def test_what_others_sign_with_the_same_key_is_no_token(casino: Casino, operator: Operator) -> None:
-    content = {"operator": "dana", "action": "discard", "ids": casino.rows("id")}
+    content = {"operator": "dana", "action": "discard", "events": casino.rows("id", "state")}
     key = casino.app.config["SECRET_KEY"]
     for salt in ("cookie-session", "wtf-csrf-token", "itsdangerous"):
         forged = URLSafeTimedSerializer(key, salt=salt).dumps(content)

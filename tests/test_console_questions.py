@@ -74,3 +74,16 @@ def test_queue_decides_about_what_it_lists(casino: Casino, operator: Operator, q
     ]
     assert operator.token("release", state="held", player="lucky")
     assert f'name="id" value="{held}"' in page.text
+
+
+def test_what_was_shown_otherwise_is_not_decided(casino: Casino, operator: Operator) -> None:
+    dead = fill(casino)["dead"]
+    token = operator.token("retry", id=dead)
+    for expected in ("1 of 1 event retried.", "0 of 1 event retried."):
+        answer = operator.post("/decide/retry", token=token)
+        page = words(operator.client.get(answer.location, headers={"X-Operator": "dana"}))
+        assert expected in page
+    assert (
+        f"event {dead} is pending, and was dead when it was decided about: look at it again" in page
+    )
+    assert len(casino.sql("SELECT id FROM pooled_audit WHERE action = 'retry'")) == 1

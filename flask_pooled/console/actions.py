@@ -7,7 +7,6 @@ came meanwhile is not decided about.
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import Any
 
 from flask import redirect
@@ -95,17 +94,21 @@ def decide(action: str) -> Response:
             "The form was not one that this console made for you within the last twelve hours.",
             "Go back to the event, and decide again.",
         )
-    ids: list[int] = form["ids"]
+    # By their numbers, the states in which they were shown.
+    shown: dict[int, str] = dict(form["events"])
+    ids = list(shown)
     if fault := _fault(ACTIONS[action], why):
         chosen = choose_by_id(current_state().inbox.listing, ids)
         return _ask(ACTIONS[action], chosen, fault=fault, why=why)
     decider = getattr(current_state().inbox.decisions, action)
-    outcome = decide_all(partial(decider, who=operator(), why=why or None), ids)
+    outcome = decide_all(
+        lambda each: decider(each, who=operator(), why=why or None, state=shown[each]), ids
+    )
     if outcome.outage is not None:
         return _cut_short(ACTIONS[action], outcome, len(ids))
     refusals = list(dict.fromkeys(outcome.refused.values()))
     news = News(ACTIONS[action].done, len(outcome.done), len(ids), refusals)
-    return redirect(_afterwards(form, news), 303)
+    return redirect(_afterwards(action, ids, news), 303)
 
 
 def _fault(action: Action, why: str) -> str | None:
@@ -130,7 +133,10 @@ def _ask(action: Action, chosen: Chosen, *, fault: str | None = None, why: str =
     if not fitting.events:
         lines = [f"Event {each.id} is {each.state}." for each in left_out]
         return message(404, f"Nothing to {action.name}", *(lines or [_NOTHING]))
-    content: dict[str, Any] = {"action": action.name, "ids": fitting.ids}
+    content: dict[str, Any] = {
+        "action": action.name,
+        "events": [(each.id, each.state) for each in fitting.events],
+    }
     return page(
         "confirm",
         200 if fault is None else 400,
@@ -164,9 +170,9 @@ def _back(ids: list[int], state: str | None) -> str:
     return address_of("queue", state=state) if state in QUEUES else address_of("events")
 
 
-def _afterwards(form: dict[str, Any], news: News) -> str:
+def _afterwards(action: str, ids: list[int], news: News) -> str:
     """Where the outcome can be seen."""
     told = {FIELD: sealed_news(news)}
-    if len(form["ids"]) == 1:
-        return address_of("event", event_id=form["ids"][0], **told)
-    return address_of("queue", state="dead" if form["action"] == "retry" else "held", **told)
+    if len(ids) == 1:
+        return address_of("event", event_id=ids[0], **told)
+    return address_of("queue", state="dead" if action == "retry" else "held", **told)

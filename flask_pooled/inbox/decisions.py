@@ -66,7 +66,9 @@ class Decisions:
         self._clock = clock
         self._wake = wake
 
-    def release(self, event_id: int, *, who: str, why: str | None = None) -> tuple[Recorded, ...]:
+    def release(
+        self, event_id: int, *, who: str, why: str | None = None, state: str | None = None
+    ) -> tuple[Recorded, ...]:
         """Let an event that is held be paid, or a refund that no known entry makes room for.
 
         It is not looked at again: limits and contradictions are what the person has decided about. That decides about
@@ -75,27 +77,30 @@ class Decisions:
         one after a refund is released, and further refunds are held.
 
         :param who: the person, as the audit trail is to name them.
+        :param state: in which the person saw the event; in another one nothing is decided.
         :returns: the refunds that the release of an entry made room for.
         :raises InboxError: there is no such event, it does not wait for anybody, the same was released before, or
             nobody is named.
         """
-        return self._decide(event_id, "release", who, why, self._release)
+        return self._decide(event_id, "release", who, why, self._release, state)
 
-    def discard(self, event_id: int, *, who: str, why: str) -> None:
+    def discard(self, event_id: int, *, who: str, why: str, state: str | None = None) -> None:
         """Never pay an event that is held or dead, or a refund beyond the cap.
 
         :raises InboxError: as in :meth:`release`, or there is no reason.
         """
         if not why or not why.strip():
             raise InboxError("say why the event is discarded: somebody will ask")
-        self._decide(event_id, "discard", who, why, self._discard)
+        self._decide(event_id, "discard", who, why, self._discard, state)
 
-    def retry(self, event_id: int, *, who: str, why: str | None = None) -> None:
+    def retry(
+        self, event_id: int, *, who: str, why: str | None = None, state: str | None = None
+    ) -> None:
         """Give a dead event all its attempts again, and try a pending one now.
 
         :raises InboxError: there is no such event, it is neither dead nor pending, or nobody is named.
         """
-        self._decide(event_id, "retry", who, why, self._retry)
+        self._decide(event_id, "retry", who, why, self._retry, state)
 
     def _decide(
         self,
@@ -104,6 +109,7 @@ class Decisions:
         who: str,
         why: str | None,
         decide: Callable[[_Case], tuple[Recorded, ...]],
+        state: str | None,
     ) -> tuple[Recorded, ...]:
         if not who or not who.strip() or len(who) > _LONGEST_NAME:
             raise InboxError(f"say who decides, in at most {_LONGEST_NAME} characters")
@@ -112,6 +118,10 @@ class Decisions:
             case = _Case(
                 connection, self._tables, self._settings, self._find(connection, event_id), at
             )
+            if state not in (None, case.row.state):
+                raise InboxError(
+                    f"event {event_id} is {case.row.state}, and was {state} when it was decided about: look at it again"
+                )
             promoted = decide(case)
             write_audit(
                 connection,
