@@ -293,7 +293,8 @@ def test_wide_frame(admit: Admit) -> None:
 def test_page_that_is_named_wins(admit: Admit, tmp_path: Path) -> None:
     ward = admit()
     play(ward.casino)
-    assert ailing(findings(ward.app, "--page", "/lobby")).keys() <= innocent(tmp_path)
+    found = findings(ward.app, "--page", "/lobby")
+    assert ailing(found).keys() <= innocent(tmp_path, found)
     # Where there is no page, nothing else is said of it.
     found = _page(ward, "--page", "/no")
     assert "answered 404" in found.pop("page")["evidence"]
