@@ -134,6 +134,9 @@ class History:
             world.unwritten[step.process] += 1
         elif step.action == "work" and run.undisturbed and not self._wire.runs:
             world.unwritten[step.process] = 0
+        if run.refused_rollback:
+            # A receiver's failure and a transaction that is lost as well: both are true.
+            world.forgive()
 
     def _start_anew(self) -> None:
         """Start the processes that have ended, but for those that are still on their way out."""

@@ -74,6 +74,8 @@ class Run:
     struck: str | None = None
     #: Statements that failed, by the file that they were for.
     refused: Counter[str] = field(default_factory=Counter)
+    #: Whether one of them was to undo what a receiver had done.
+    refused_rollback: bool = False
     #: Locks that were really held, by the other process or by the wallet's own event.
     locked: int = 0
     forgotten: bool = False
@@ -237,6 +239,7 @@ class Wire:
     def _refuse(self, connection: WiredConnection, run: Run, title: str) -> None:
         self.refusals[connection.place] -= 1
         self._count_refusal(run, connection.place)
+        run.refused_rollback |= title == "ROLLBACK"
         if run.forgotten or title == "COMMIT":
             # A COMMIT that meets a broken disk is rolled back (https://sqlite.org/lang_transaction.html, 2.2).
             connection.forget()
