@@ -61,7 +61,7 @@ class Credits:
 
     def _count(self, hour: int, cents: int) -> None:
         table = self._table
-        statement = insert_for(self._connection, table).values(
+        statement = insert_for(self._connection.dialect.name, table).values(
             tenant=self._tenant, hour=hour, cents=cents
         )
         self._connection.execute(

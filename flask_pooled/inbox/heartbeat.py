@@ -80,7 +80,7 @@ class Workers:
             if known:
                 return
             connection.execute(
-                insert_for(connection, table)
+                insert_for(connection.dialect.name, table)
                 .values(name=name, tenant=self._tenant, mode=mode, started_at=now, seen_at=now)
                 .on_conflict_do_nothing()
             )

@@ -5,6 +5,7 @@ Pooled may send anything again at any time. Refunds are not among them: their ac
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,12 +44,18 @@ class KnownEvents:
         )
         return [Known(row.event_id, row.identity, row.content or None) for row in rows]
 
+    def among(self, identities: Iterable[bytes]) -> list[bytes]:
+        """Which of them were pruned."""
+        column = self._table.c.identity
+        found = select(column).where(column.in_(list(identities))).distinct()
+        return [bytes(identity) for identity in self._connection.execute(found).scalars()]
+
     def keep(self, events: Sequence[Known]) -> None:
         """Remember events whose rows are deleted in the same transaction."""
         if not events:
             return
         self._connection.execute(
-            insert_for(self._connection, self._table).on_conflict_do_nothing(),
+            insert_for(self._connection.dialect.name, self._table).on_conflict_do_nothing(),
             [
                 {
                     "identity": event.identity,

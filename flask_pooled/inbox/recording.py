@@ -19,6 +19,7 @@ from .credits import Credits
 from .delivery import Delivery
 from .delivery import Recorded
 from .delivery import Verdict
+from .entries import Entries
 from .holds import hold_reason
 from .holds import is_foreign
 from .identity import body_identity
@@ -28,7 +29,8 @@ from .known import Known
 from .known import KnownEvents
 from .refunds import Books
 from .refunds import PoolEvent
-from .tables import MAX_KIND_LENGTH
+from .rows import event_row
+from .rows import rejected_row
 from .tables import Tables
 from .upsert import insert_for
 
@@ -60,7 +62,15 @@ class Recording:
             if isinstance(delivery.event, PoolEvent) and not is_foreign(delivery.event, settings)
         )
 
+    def record_all(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
+        """Record them, new entries before anything else."""
+        entries = Entries(
+            self._connection, self._tables, self._settings, self._books, self._known
+        ).record(deliveries)
+        return [entries.get(delivery.receipt) or self.record(delivery) for delivery in deliveries]
+
     def record(self, delivery: Delivery) -> Recorded:
+        """Record one."""
         event = delivery.event
         if event is None:
             return self._reject(delivery)
@@ -167,19 +177,7 @@ class Recording:
 
     def _reject(self, delivery: Delivery) -> Recorded:
         identity = body_identity(self._settings.tenant, delivery.body)
-        row_id = self._write(
-            {
-                "tenant": self._settings.tenant,
-                "receipt": delivery.receipt,
-                "received_at": delivery.received_at,
-                "kind": "rejected",
-                "state": "rejected",
-                "identity": identity,
-                "attempts": 0,
-                "error": delivery.fault,
-                "body": delivery.body,
-            }
-        )
+        row_id = self._write(rejected_row(self._settings.tenant, delivery, identity))
         if row_id is not None:
             return Recorded(row_id, "rejected", alarm="rejected")
         known = self._find(self._tables.event.c.identity == identity)
@@ -198,41 +196,20 @@ class Recording:
         identity: bytes | None = None,
         original: Row[Any] | Known | None = None,
     ) -> int | None:
-        values: dict[str, object] = {
-            "tenant": self._settings.tenant,
-            "receipt": delivery.receipt,
-            "received_at": delivery.received_at,
-            "kind": event.kind[:MAX_KIND_LENGTH],
-            "state": verdict.state,
-            "reason": verdict.reason,
-            "identity": identity,
-            "content": content_digest(event),
-            "original_id": None if original is None else original.id,
-            "waits_on": verdict.waits_on,
-            "ordinal": verdict.ordinal,
-            "attempts": 0,
-            "due_at": delivery.received_at if verdict.state == "pending" else None,
-            "body": delivery.body,
-        }
-        if isinstance(original, Row) and original.body == delivery.body:
-            values["body"] = None
-        if isinstance(event, PoolEvent):
-            values |= {
-                "tenant_id": event.tenant_id,
-                "pool_id": event.pool_id,
-                "pool_size": event.pool_size,
-                "player_id": event.player_id,
-                "cents": event.cents,
-            }
-        if isinstance(event, PoolRefund | PoolEntry):
-            values["entry_type"] = event.entry_type
-        if isinstance(event, PoolWin) and event.fair is not None:
-            values["fairness"] = event.fairness or "none"
-        return self._write(values)
+        return self._write(
+            event_row(
+                self._settings.tenant,
+                delivery,
+                event,
+                verdict,
+                identity=identity,
+                original=original,
+            )
+        )
 
     def _write(self, values: dict[str, object]) -> int | None:
         table = self._tables.event
-        statement = insert_for(self._connection, table).values(**values)
+        statement = insert_for(self._connection.dialect.name, table).values(**values)
         row_id: int | None = self._connection.execute(
             statement.on_conflict_do_nothing().returning(table.c.id)
         ).scalar_one_or_none()

@@ -11,10 +11,14 @@ Everything here runs inside a transaction that has locked the rows it looks at, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from typing import cast
 
+from sqlalchemy import bindparam
 from sqlalchemy import select
 from sqlalchemy import Table
 from sqlalchemy import update
@@ -76,18 +80,15 @@ class Books:
                 pools[self._pool_key(event)] = event
             if isinstance(event, PoolEntry | PoolRefund):
                 accounts[account_key(self._tenant, event)] = event
-        for key, event in sorted(pools.items(), key=lambda item: item[0]):
-            row = self._take(self._tables.pool, key, self._names(event))
-            self._pools[key] = _Pool(row.outcome, row.surplus_alarm_at)
-        for key, event in sorted(accounts.items(), key=lambda item: item[0]):
-            names = self._names(event) | {
-                "player_id": event.user_id,
-                "entry_type": event.entry_type,
-                "entries": 0,
-                "paid": 0,
-            }
-            row = self._take(self._tables.account, key, names)
-            self._accounts[key] = _Account(row.entries, row.paid)
+        for row in self._take(
+            self._tables.pool, [{"key": key} | self._names(pools[key]) for key in sorted(pools)]
+        ):
+            self._pools[bytes(row.key)] = _Pool(row.outcome, row.surplus_alarm_at)
+        for row in self._take(
+            self._tables.account,
+            [{"key": key} | self._account(accounts[key]) for key in sorted(accounts)],
+        ):
+            self._accounts[bytes(row.key)] = _Account(row.entries, row.paid)
 
     def judge_win(self, win: PoolWin) -> Verdict:
         """Pay a win, unless its pool was refunded."""
@@ -144,6 +145,33 @@ class Books:
         self._update(self._tables.account, key, entries=account.entries)
         return self._promote(key, account) if account.paid < account.entries else ()
 
+    def note_entries(self, counts: Mapping[bytes, int]) -> dict[bytes, tuple[Recorded, ...]]:
+        """As :meth:`note_entry`, for so many entries of each account.
+
+        :returns: the refunds that become due, by account.
+        """
+        for key, count in counts.items():
+            self._accounts[key].entries += count
+        self._connection.execute(
+            _count_entries(self._tables.account),
+            [{"this_key": key, "counted": self._accounts[key].entries} for key in counts],
+        )
+        return {key: self._promote_all(key, counts[key]) for key in self._waiting(counts)}
+
+    def _waiting(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Those of the accounts in which refunds wait for room, and there is some."""
+        roomy = [key for key in keys if self._accounts[key].paid < self._accounts[key].entries]
+        column = self._tables.event.c.waits_on
+        found = select(column).where(column.in_(roomy)).distinct()
+        return sorted(bytes(key) for key in self._connection.execute(found).scalars())
+
+    def _promote_all(self, key: bytes, count: int) -> tuple[Recorded, ...]:
+        account, promoted = self._accounts[key], list[Recorded]()
+        for _ in range(count):
+            if account.paid < account.entries:
+                promoted += self._promote(key, account)
+        return tuple(promoted)
+
     def _promote(self, key: bytes, account: _Account) -> tuple[Recorded, ...]:
         events = self._tables.event
         waiting = self._connection.execute(
@@ -188,13 +216,33 @@ class Books:
     def _names(self, event: PoolEvent) -> dict[str, Any]:
         return {"tenant": self._tenant, "tenant_id": event.tenant_id, "pool_id": event.pool_id}
 
-    def _take(self, table: Table, key: bytes, values: dict[str, Any]) -> Row[Any]:
-        # The update changes nothing: it is what locks a row that is there already and returns it.
-        statement = insert_for(self._connection, table).values(key=key, **values)
-        statement = statement.on_conflict_do_update(
-            index_elements=["key"], set_={"tenant": statement.excluded.tenant}
-        ).returning(table)
-        return self._connection.execute(statement).one()
+    def _account(self, event: PoolEntry | PoolRefund) -> dict[str, Any]:
+        return self._names(event) | {
+            "player_id": event.user_id,
+            "entry_type": event.entry_type,
+            "entries": 0,
+            "paid": 0,
+        }
+
+    def _take(self, table: Table, rows: Sequence[dict[str, Any]]) -> Iterable[Row[Any]]:
+        if not rows:
+            return ()
+        return self._connection.execute(_taking(table, self._connection.dialect.name), rows)
 
     def _update(self, table: Table, key: bytes, **values: object) -> None:
         self._connection.execute(update(table).where(table.c.key == key).values(**values))
+
+
+@lru_cache(maxsize=32)
+def _taking(table: Table, dialect: str) -> Any:
+    # The update changes nothing: it is what locks a row that is there already and returns it.
+    statement = insert_for(dialect, table)
+    return statement.on_conflict_do_update(
+        index_elements=["key"], set_={"tenant": statement.excluded.tenant}
+    ).returning(table)
+
+
+@lru_cache(maxsize=16)
+def _count_entries(account: Table) -> Any:
+    counted = update(account).where(account.c.key == bindparam("this_key"))
+    return counted.values(entries=bindparam("counted"))

@@ -129,7 +129,7 @@ def _version(connection: Connection, tables: Tables) -> int | None:
 
 def _write_version(connection: Connection, tables: Tables, version: int) -> None:
     meta = tables.meta
-    statement = insert_for(connection, meta).values(name=_VERSION, value=str(version))
+    statement = insert_for(connection.dialect.name, meta).values(name=_VERSION, value=str(version))
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["name"], set_={"value": statement.excluded.value}

@@ -45,7 +45,7 @@ class Store:
 
         :raises sqlalchemy.exc.SQLAlchemyError: nothing was written.
         """
-        return self.record_noting(deliveries, lambda *recorded: None)
+        return self._again(lambda: self._record(deliveries))
 
     def record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         """As :meth:`record`, and write more in the same transaction.
@@ -55,15 +55,18 @@ class Store:
 
         :raises sqlalchemy.exc.SQLAlchemyError: nothing was written.
         """
+        return self._again(lambda: self._record_noting(deliveries, note))
+
+    def _again(self, record: Callable[[], list[Recorded]]) -> list[Recorded]:
         for _ in range(_TRIES - 1):
             try:
-                return self._record(deliveries, note)
+                return record()
             except OvertakenError:
                 continue
             except DBAPIError as error:
                 if not is_victim(error):
                     raise
-        return self._record(deliveries, note)
+        return record()
 
     def foresee(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """What :meth:`record` would make of the deliveries now. They are recorded, and taken back."""
@@ -74,7 +77,13 @@ class Store:
             connection.rollback()
             return recorded
 
-    def _record(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
+    def _record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
+        with self._database.write() as connection:
+            return Recording(connection, self._tables, self._settings, deliveries).record_all(
+                deliveries
+            )
+
+    def _record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:
             recording = Recording(connection, self._tables, self._settings, deliveries)
             recorded = []
