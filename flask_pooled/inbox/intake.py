@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DataError
@@ -26,6 +27,7 @@ from .deadline import DeadlineError
 from .delivery import accept
 from .delivery import Delivery
 from .delivery import Recorded
+from .groupcommit import GroupCommit
 from .spool import Spool
 from .store import Store
 
@@ -60,6 +62,7 @@ class Intake:
         self._may_hang = may_hang
         self._clock = clock
         self._monotonic = monotonic
+        self._group = GroupCommit(self._write, _is_refusal)
         self._lock = threading.Lock()
         self._probe_at = -math.inf
         self._broken = False
@@ -153,10 +156,13 @@ class Intake:
             )
 
     def _record(self, delivery: Delivery) -> Recorded:
+        return self._group.record(delivery, PATIENCE)
+
+    def _write(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         if not self._may_hang():
-            return self._store.record([delivery])[0]
+            return self._store.record(deliveries)
         try:
-            return call_within(PATIENCE, lambda: self._store.record([delivery])[0])
+            return call_within(PATIENCE, lambda: self._store.record(deliveries))
         except (DeadlineError, PoolTimeoutError):
             self._store.make_room()
             raise
