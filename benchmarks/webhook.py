@@ -37,8 +37,8 @@ def rows() -> Iterator[Row]:
     )
 
 
-def _pooled_app() -> Flask:
-    app = Flask("casino", instance_path=tempfile.mkdtemp())
+def _pooled_app(folder: str | None = None) -> Flask:
+    app = Flask("casino", instance_path=folder or tempfile.mkdtemp())
     app.config.update(
         # No thread that works on the events meanwhile.
         TESTING=True,
