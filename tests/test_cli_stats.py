@@ -100,3 +100,14 @@ def test_wrong_usage(casino: Casino) -> None:
     assert _run(casino.app, "--xml").exit_code == 2
     assert _run(casino.app, "more").exit_code == 2
     assert _run(Flask(__name__)).exit_code == 2
+
+
+def test_spool_that_is_no_database_is_told(casino: Casino) -> None:
+    spool = casino.state.inbox.intake.spool
+    assert spool is not None
+    spool.path.parent.mkdir(parents=True, exist_ok=True)
+    spool.path.write_bytes(b"not a database" * 1000)
+    result = _run(casino.app)
+    assert result.exit_code == 1
+    assert "cannot be read" in result.stderr
+    assert "Traceback" not in result.output

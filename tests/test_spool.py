@@ -228,3 +228,11 @@ def _never(delivery: Delivery) -> None:
 
 def _refusal(error: Exception) -> bool:
     return isinstance(error, ValueError)
+
+
+def test_file_that_is_none_is_told(spool: Spool) -> None:
+    spool.path.parent.mkdir(parents=True, exist_ok=True)
+    spool.path.write_bytes(b"not a database" * 1000)
+    for look in (spool.facts, spool.oldest, spool.is_empty):
+        with pytest.raises(SpoolError, match="cannot be read"):
+            look()

@@ -144,7 +144,10 @@ class Spool:
         return drained
 
     def is_empty(self) -> bool:
-        """Whether nothing waits to be drained."""
+        """Whether nothing waits to be drained.
+
+        :raises SpoolError: the file cannot be read.
+        """
         with self._reading() as connection:
             return connection is None or connection.execute(_OLDEST).fetchone() is None
 
@@ -153,22 +156,20 @@ class Spool:
 
         :raises SpoolError: the file cannot be read.
         """
-        try:
-            with self._reading() as connection:
-                if connection is None:
-                    return None
-                # Not the first in the file: a clock may have been set back since.
-                oldest: int | None = connection.execute(
-                    "SELECT min(received_at) FROM spool"
-                ).fetchone()[0]
-                return oldest
-        except sqlite3.Error as error:
-            raise SpoolError(
-                f"the spool {self.path} cannot be read ({error}): see to its disk and permissions"
-            ) from error
+        with self._reading() as connection:
+            if connection is None:
+                return None
+            # Not the first in the file: a clock may have been set back since.
+            oldest: int | None = connection.execute(
+                "SELECT min(received_at) FROM spool"
+            ).fetchone()[0]
+            return oldest
 
     def facts(self) -> SpoolFacts:
-        """How it stands."""
+        """How it stands.
+
+        :raises SpoolError: the file cannot be read.
+        """
         total, refused, oldest, size = 0, 0, None, 0
         with self._reading() as connection:
             if connection is not None:
@@ -224,9 +225,16 @@ class Spool:
         if not self.path.exists():
             yield None
             return
-        with self._connect(_WAIT) as connection:
-            made = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'spool'").fetchone()
-            yield connection if made else None
+        try:
+            with self._connect(_WAIT) as connection:
+                made = connection.execute(
+                    "SELECT 1 FROM sqlite_schema WHERE name = 'spool'"
+                ).fetchone()
+                yield connection if made else None
+        except sqlite3.Error as error:
+            raise SpoolError(
+                f"the spool {self.path} cannot be read ({error}): see to its disk and permissions"
+            ) from error
 
     @contextmanager
     def _connect(self, wait: float) -> Iterator[sqlite3.Connection]:
