@@ -78,10 +78,10 @@ class Entries:
         return recorded
 
     def _insert(self, fresh: dict[bytes, tuple[Delivery, PoolEntry]]) -> dict[bytes, int]:
-        # In one order for everybody: two that write the same entries wait for each other, and not in a circle.
+        # Numbered as they came. Who writes the same entries in another order waits already, for their accounts.
         rows = [
             event_row(self._settings.tenant, delivery, event, _PENDING, identity=identity)
-            for identity, (delivery, event) in sorted(fresh.items())
+            for identity, (delivery, event) in fresh.items()
         ]
         statement = _insert_for(self._table, self._connection.dialect.name)
         written = self._connection.execute(statement, rows)
