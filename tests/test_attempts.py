@@ -95,6 +95,18 @@ def test_late_note_leaves_a_newer_attempt_alone(casino: Casino) -> None:
     assert casino.rows("due_at") == due
 
 
+def _assert_held_after_a_crash(casino: Casino) -> None:
+    """A win whose receiver commits and kills its process is held, and what it committed stays."""
+    casino.post_all(win())
+    assert was_killed(start(casino.drain))
+    casino.make_due()
+    assert casino.drain() == 0
+    assert casino.rows("state", "reason") == [("held", "bypass")]
+    assert casino.balance("p") == 1
+    trail = "SELECT action FROM pooled_audit ORDER BY id"
+    assert [action for (action,) in casino.sql(trail)] == ["bypass", "hold"]
+
+
 def test_commit_past_the_transaction_is_held_even_if_the_process_dies(
     make_casino: Callable[..., Casino], backend: str
 ) -> None:
@@ -111,14 +123,7 @@ def test_commit_past_the_transaction_is_held_even_if_the_process_dies(
         if deadly:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    casino.post_all(win())
-    assert was_killed(start(casino.drain))
-    casino.make_due()
-    assert casino.drain() == 0
-    assert casino.rows("state", "reason") == [("held", "bypass")]
-    assert casino.balance("p") == 1
-    trail = "SELECT action FROM pooled_audit ORDER BY id"
-    assert [action for (action,) in casino.sql(trail)] == ["bypass", "hold"]
+    _assert_held_after_a_crash(casino)
     # A person has looked into the wallet and taken the payment back.
     casino.sql("DELETE FROM ledger")
     casino.state.inbox.decisions.release(casino.rows("id")[0], who="Ada")
@@ -146,14 +151,7 @@ def test_commit_of_the_very_transaction_is_held_even_if_the_process_dies(
             connection.exec_driver_sql(commit)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    casino.post_all(win())
-    assert was_killed(start(casino.drain))
-    casino.make_due()
-    assert casino.drain() == 0
-    assert casino.rows("state", "reason") == [("held", "bypass")]
-    assert casino.balance("p") == 1
-    trail = "SELECT action FROM pooled_audit ORDER BY id"
-    assert [action for (action,) in casino.sql(trail)] == ["bypass", "hold"]
+    _assert_held_after_a_crash(casino)
 
 
 @pytest.mark.parametrize("statement", ["INSERT INTO ledger (key) VALUES (NULL)", "COMMITTED"])
