@@ -89,6 +89,10 @@ class Programs:
         """Start who works for *dispatch*."""
         return self.start(*WORKERS[dispatch])
 
+    def supervise(self, dispatch: str, worker: Process) -> Process:
+        """Start a worker that has ended once more, as ``Restart=always`` does; returns who works now."""
+        return worker if worker.running else self.start_worker(dispatch)
+
     def start(self, *command: str, **config: Any) -> Process:
         """Start a program of this environment; what it says is in the folder."""
         environment = {
