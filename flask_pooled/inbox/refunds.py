@@ -140,10 +140,7 @@ class Books:
         :returns: that refund.
         """
         key = account_key(self._tenant, entry)
-        account = self._accounts[key]
-        account.entries += 1
-        self._update(self._tables.account, key, entries=account.entries)
-        return self._promote(key, account) if account.paid < account.entries else ()
+        return self.note_entries({key: 1}).get(key, ())
 
     def note_entries(self, counts: Mapping[bytes, int]) -> dict[bytes, tuple[Recorded, ...]]:
         """As :meth:`note_entry`, for so many entries of each account.
