@@ -1,10 +1,10 @@
-"""The extension object: it wires the parts together and owns no logic."""
+"""The extension object: what a casino calls. It owns no logic, and imports what sets an app up when there is one."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
+from typing import TYPE_CHECKING
 from typing import TypeVar
 
 from flask import Blueprint
@@ -14,44 +14,15 @@ from markupsafe import Markup
 
 from . import embed
 from . import refresh as refreshing
-from . import talisman as talismans
-from .console import make_console
-from .console.access import Access
-from .databases import find_home
-from .databases import find_spool
-from .dispatch.base import Dispatcher
-from .dispatch.celery_tasks import CeleryDispatcher
-from .dispatch.held import HeldObservers
-from .dispatch.inline import InlineDispatcher
-from .dispatch.spooled import SpoolDrain
-from .dispatch.thread import ThreadDispatcher
-from .dispatch.worker import WorkerDispatcher
 from .embed import PlayerLoader
 from .errors import ConfigError
-from .handoff import Handoff
-from .inbox.decisions import Decisions
-from .inbox.delivery import Recorded
-from .inbox.heartbeat import Heartbeat
-from .inbox.heartbeat import Workers
-from .inbox.importing import Importer
-from .inbox.inbox import Inbox
-from .inbox.intake import Intake
-from .inbox.listing import Listing
-from .inbox.processing import Processor
-from .inbox.prune import Pruner
-from .inbox.store import Store
-from .inbox.structure import Structure
-from .news import guard_log
 from .player import Player
-from .settings import Settings
-from .startup import Startup
 from .state import State
 from .state import state_of
 from .stats import read_stats
-from .streaming import expect_frames
-from .unsigned import Unsigned
-from .webhook import METHODS
-from .webhook import receive
+
+if TYPE_CHECKING:
+    from .console.access import Access
 
 _Loader = TypeVar("_Loader", bound=PlayerLoader)
 _Rehearsal = TypeVar("_Rehearsal", bound=Callable[[], Any])
@@ -95,48 +66,15 @@ class Pooled:
                 "Pooled is set up on this app already: call init_app(app) once, in create_app(), and not also "
                 "Pooled(app)"
             )
-        guard_log()
-        settings = Settings.from_mapping(app.config, os.environ)
-        home = find_home(app, settings, self._db if db is None else db)
-        handoff = Handoff(app, home.join)
-        processor = Processor(
-            home.database, home.tables, settings, handoff, wallet=home.wallet, lock=home.lock
-        )
-        store = Store(home.recorder, home.tables, settings)
-        inbox = Inbox(
-            store,
-            Intake(store, find_spool(app, settings), may_hang=home.may_hang),
-            processor,
-            Decisions(
-                home.database,
-                home.tables,
-                settings,
-                wake=lambda event_id: dispatcher.wake(event_id),
-            ),
-            Pruner(home.database, home.tables, settings),
-            Listing(home.database, home.tables, settings),
-            Importer(home.database, home.tables, settings, store),
-            tell_held=lambda recorded: _tell_held(handoff, recorded),
-        )
-        workers = Workers(home.database, home.tables, settings.tenant)
-        dispatcher = _dispatcher(app, settings, inbox, workers)
-        state = State(
-            settings=settings,
-            inbox=inbox,
-            workers=workers,
-            structure=Structure(home.database, home.tables, ours=home.makes_tables),
-            dispatcher=dispatcher,
-            unsigned=Unsigned(),
+        from .wiring import set_up
+
+        state = set_up(
+            app,
+            db=self._db if db is None else db,
+            talisman=self._talisman if talisman is None else talisman,
             find_loader=lambda: self._loader,
             find_rehearsal=lambda: self._rehearsal,
         )
-        view = talismans.exempt(receive)
-        headers = talismans.set_up(app, settings, self._talisman if talisman is None else talisman)
-        startup = Startup(app, state, view, home.check, headers)
-        startup.log_warnings()
-        app.before_request(startup.before_request)
-        app.register_blueprint(_blueprint(settings, view))
-        expect_frames(app)
         app.jinja_env.globals.update(pooled_iframe=self.iframe, pooled_url=self.url)
         app.extensions["pooled"] = state
 
@@ -236,58 +174,10 @@ class Pooled:
             the audit trail keeps, or None for a stranger, to whom there is no such page.
         :raises ConfigError: there is no *access*, or it is no function.
         """
+        from .console import make_console
+
         return make_console(access)
 
 
 def _current_state() -> State:
     return state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
-
-
-def _tell_held(handoff: Handoff, recorded: Recorded) -> None:
-    if recorded.event is not None:
-        handoff.observe("held", recorded.event, recorded.reason)
-
-
-def _dispatcher(app: Flask, settings: Settings, inbox: Inbox, workers: Workers) -> Dispatcher:
-    def enabled() -> bool:
-        # A test that asserts what is pending wants nobody to work behind its back; a command ends too soon.
-        return not (app.testing or state_of(app).one_off.is_set())
-
-    if settings.dispatch == "inline":
-        return InlineDispatcher(inbox.run, inbox.tell_held)
-    held = HeldObservers(inbox.tell_held, enabled=enabled)
-    heartbeat = Heartbeat(workers, settings.dispatch)
-    if settings.dispatch == "thread":
-        return ThreadDispatcher(inbox.run, held, heartbeat, enabled=enabled)
-    dispatcher: Dispatcher = WorkerDispatcher(held)
-    if settings.dispatch == "celery":
-        dispatcher = CeleryDispatcher(
-            inbox.run,
-            held,
-            heartbeat,
-            enabled=enabled,
-            find=lambda: app.extensions.get("celery"),
-        )
-    return SpoolDrain(
-        dispatcher, inbox.drain_spool, waits=inbox.intake.has_spooled, enabled=enabled
-    )
-
-
-def _blueprint(settings: Settings, view: Callable[..., Any]) -> Blueprint:
-    blueprint = Blueprint(
-        "pooled",
-        __name__,
-        url_prefix=settings.url_prefix,
-        template_folder="templates",
-        static_folder="static",
-    )
-    blueprint.add_url_rule("/session", "session", refreshing.session, methods=["GET"])
-    blueprint.add_url_rule(
-        "/webhook",
-        "webhook",
-        view,
-        methods=METHODS,
-        strict_slashes=False,
-        provide_automatic_options=False,
-    )
-    return blueprint

@@ -7,17 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from .dispatch.base import Dispatcher
-from .embed import PlayerLoader
 from .errors import ConfigError
-from .inbox.heartbeat import Workers
-from .inbox.inbox import Inbox
-from .inbox.structure import Structure
-from .settings import Settings
-from .unsigned import Unsigned
+
+if TYPE_CHECKING:
+    # Whoever only looks for the state of an app imports no database for it.
+    from .dispatch.base import Dispatcher
+    from .embed import PlayerLoader
+    from .inbox.heartbeat import Workers
+    from .inbox.inbox import Inbox
+    from .inbox.structure import Structure
+    from .settings import Settings
+    from .unsigned import Unsigned
 
 
 @dataclass(frozen=True, slots=True)

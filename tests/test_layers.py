@@ -12,7 +12,7 @@ ROOT = Path(flask_pooled.__file__).parent
 
 #: From the top down. A name stands for a module or a package and all that is in it.
 LAYERS: list[set[str]] = [
-    {"extension"},
+    {"extension", "wiring"},
     {
         "caches",
         "cli",
