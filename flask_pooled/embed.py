@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from flask import render_template
 from markupsafe import Markup
@@ -25,6 +25,7 @@ from flask_pooled.frame_headers import OwnSource
 from flask_pooled.markup import allow_value
 from flask_pooled.markup import attributes
 from flask_pooled.markup import extra_attributes
+from flask_pooled.markup import repeated_attributes
 from flask_pooled.markup import tag
 from flask_pooled.news import news
 from flask_pooled.player import Player
@@ -158,7 +159,7 @@ def render_iframe(
             if viewer is None:
                 return _placeholder("pooled/anonymous.html", title)
         # All that could fail for the casino's part comes before the address, which no traceback's variables may hold.
-        around = attributes(
+        around = repeated_attributes(
             {
                 "width": width,
                 "height": height,
@@ -169,7 +170,7 @@ def render_iframe(
                 **({} if fresh is None else _promise(settings, fresh)),
             }
         )
-        after = Markup("") if fresh is None else _refreshing(fresh, title)
+        after = None if fresh is None else _refreshing(fresh, title)
         src = demo if viewer is None else _player_url(settings, viewer, ttl=None, now=now)
     except ConfigError:
         raise
@@ -186,7 +187,8 @@ def render_iframe(
         )
         return _placeholder("pooled/unavailable.html", title)
     mark_response(frame=True, own=() if fresh is None else _own_sources(fresh))
-    return tag("iframe", attributes({"src": src}) + " " + around) + after
+    frame = tag("iframe", attributes({"src": src}), around)
+    return frame if after is None else frame + after
 
 
 def _promise(settings: Settings, refresh: Refresh) -> dict[str, object]:
@@ -205,7 +207,9 @@ def _refreshing(refresh: Refresh, title: str) -> Markup:
     """What follows the frame: what is shown if nobody is logged in any more, and the script."""
     anonymous = Markup(render_template("pooled/anonymous.html", title=title))  # noqa: S704  # the template escapes
     script = attributes({"src": refresh.script, "nonce": refresh.nonce, "defer": True})
-    return tag("template", Markup("data-pooled-anonymous"), anonymous) + tag("script", script)
+    return tag("template", Markup("data-pooled-anonymous"), content=anonymous) + tag(
+        "script", script
+    )
 
 
 def _find_player(player: Player | None, loader: PlayerLoader | None) -> Player | None:
@@ -252,23 +256,20 @@ def _mint(settings: Settings, player: Player, *, ttl: int | None, now: int | Non
 
 def _player_url(settings: Settings, player: Player, *, ttl: int | None, now: int | None) -> str:
     token = _mint(settings, player, ttl=ttl, now=now)
-    return _address(settings, {"tenant": _tenant(settings), "token": token})
+    # A token is base64url and dots (RFC 7515, 7.1): as it stands in a query, too.
+    return f"{settings.app_url}/?tenant={quote_plus(_tenant(settings))}&token={token}"
 
 
 def _demo_url(settings: Settings) -> str | None:
     """Return the guide's demo view, or None where a real player's token is to be used."""
     if not settings.demo or settings.jwt_secret is not None:
         return None
-    return _address(settings, {"role": "game", "tenant": _tenant(settings), "demo": "true"})
+    return f"{settings.app_url}/?role=game&tenant={quote_plus(_tenant(settings))}&demo=true"
 
 
 def _tenant(settings: Settings) -> str:
     """Return whose game it is: demo mode has its own, whatever the casino's slug."""
     return "demo" if settings.demo else settings.tenant
-
-
-def _address(settings: Settings, query: Mapping[str, str]) -> str:
-    return f"{settings.app_url}/?{urlencode(query)}"
 
 
 def _placeholder(template: str, title: str) -> Markup:

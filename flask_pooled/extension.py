@@ -139,7 +139,8 @@ class Pooled:
         :raises TokenError: in debug, no token can be made for the player.
         :raises ValueError: an attribute is no name, is given twice or would run script.
         """
-        state = _current_state()
+        app = _current_app()
+        state = state_of(app)
         return embed.render_iframe(
             state.settings,
             player,
@@ -149,7 +150,7 @@ class Pooled:
             height=height,
             title=title,
             attrs=attrs,
-            debug=current_app.debug,
+            debug=app.debug,
         )
 
     def drain(self, limit: int | None = None) -> int:
@@ -179,5 +180,10 @@ class Pooled:
         return make_console(access)
 
 
+def _current_app() -> Flask:
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # documented by Werkzeug
+    return app
+
+
 def _current_state() -> State:
-    return state_of(current_app._get_current_object())  # type: ignore[attr-defined]  # documented by Werkzeug
+    return state_of(_current_app())

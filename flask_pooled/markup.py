@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from markupsafe import escape
 from markupsafe import Markup
@@ -11,6 +12,10 @@ from markupsafe import Markup
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _OWN_ATTRIBUTES = frozenset({"src", "srcdoc", "width", "height", "frameborder", "title"})
 _OWN_PREFIX = "data-pooled-"
+_NOTHING = Markup("")
+
+#: Names of attributes with their texts; a bare one has none.
+_Texts = tuple[tuple[str, str | None], ...]
 
 
 def extra_attributes(attrs: Mapping[str, object]) -> dict[str, object]:
@@ -54,25 +59,42 @@ def allow_value(more: object) -> str:
 def attributes(given: Mapping[str, object]) -> Markup:
     """Attributes as they stand in a tag.
 
-    :param given: True is a bare attribute, None and False are none.
+    :param given: under names of ours, or of :func:`extra_attributes`. True is a bare attribute, None and False are
+        none.
     """
-    return Markup(" ").join(
-        _attribute(key, value)
-        for key, value in given.items()
-        if value is not None and value is not False
-    )
+    return _written(_texts(given))
 
 
-def tag(name: str, written: Markup, content: Markup | None = None) -> Markup:
+def repeated_attributes(given: Mapping[str, object]) -> Markup:
+    """Attributes as they stand in a tag, where many pages have the same: they are written for the first of them.
+
+    :param given: as for :func:`attributes`. No token may be among them: they are kept.
+    """
+    return _written_once(_texts(given))
+
+
+def tag(name: str, *written: Markup, content: Markup = _NOTHING) -> Markup:
     """A complete element.
 
     :param written: its attributes.
     """
-    return Markup("<{0} {1}>{2}</{0}>").format(Markup(name), written, content or Markup(""))  # noqa: S704  # ours
+    return Markup(f"<{name} {' '.join(written)}>{content}</{name}>")  # noqa: S704  # of markup
 
 
-def _attribute(name: str, value: object) -> Markup:
-    if value is True:
-        return escape(name)
-    # str() first: Markup would vouch for itself, and a quote in it would end the attribute.
-    return Markup('{}="{}"').format(name, str(value))
+def _texts(given: Mapping[str, object]) -> _Texts:
+    # str(), because Markup would vouch for itself, and a quote in it would end the attribute.
+    return tuple(
+        [
+            (name, None if value is True else str(value))
+            for name, value in given.items()
+            if value is not None and value is not False
+        ]
+    )
+
+
+def _written(texts: _Texts) -> Markup:
+    written = [name if text is None else f'{name}="{escape(text)}"' for name, text in texts]
+    return Markup(" ".join(written))  # noqa: S704  # every text is escaped
+
+
+_written_once = lru_cache(maxsize=64)(_written)

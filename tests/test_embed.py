@@ -17,6 +17,7 @@ from flask_pooled.embed import game_url
 from flask_pooled.embed import mint
 from flask_pooled.embed import render_iframe
 from flask_pooled.errors import ConfigError
+from flask_pooled.markup import _written_once
 from flask_pooled.player import Player
 from flask_pooled.settings import Settings
 
@@ -131,6 +132,14 @@ def test_size_and_title_are_the_callers() -> None:
     html = render_iframe(SETTINGS, PLAYER, width=320, height="90vh", title="Pools", debug=True)
     attrs = dict(read_frame(html))
     assert (attrs["width"], attrs["height"], attrs["title"]) == ("320", "90vh", "Pools")
+
+
+def test_nothing_is_kept_of_what_differs_from_player_to_player() -> None:
+    render_iframe(SETTINGS, PLAYER, debug=True)
+    kept = _written_once.cache_info().currsize
+    for number in range(5):
+        render_iframe(SETTINGS, Player(number, "Jo", number), debug=True)
+    assert _written_once.cache_info().currsize == kept
 
 
 # Extra attributes

@@ -61,6 +61,47 @@ def test_the_signature_is_plain_hmac_sha256() -> None:
     assert urlsafe_b64decode(signature + "=") == expected
 
 
+@given(
+    _NAMES,
+    _NAMES,
+    st.integers(0, 10**15 - 1),
+    st.booleans(),
+    st.sampled_from([None, "jo@b.example", "jös\u00e9@b.example"]),
+    st.one_of(st.text(min_size=32), st.binary(min_size=32)),
+    st.integers(0, 2**40),
+)
+@example("player", "Jo", 0, True, None, '{"kty": "oct", "k": "c2VjcmV0IG9mIGEgY2FzaW5v"}', 0)
+def test_it_is_what_pyjwt_makes_of_the_claims(
+    id: str, name: str, cents: int, verified: bool, email: str | None, secret: str | bytes, now: int
+) -> None:
+    try:
+        player = Player(id, name, Decimal(cents).scaleb(-2), "CAD", verified, email)
+        token = mint_token(player, secret, now=now)
+    except TokenError:
+        return
+    assert token == jwt.encode(_claims_as_python(token), secret, algorithm="HS256")
+
+
+def _claims_as_python(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = json.loads(_part(token, 1))
+    return claims
+
+
+@given(st.one_of(st.text(min_size=32), st.binary(min_size=32)))
+@example("-----BEGIN PUBLIC KEY-----\nMIIBIjANBg\n-----END PUBLIC KEY-----")
+@example('{"kty": "oct", "k": "c2VjcmV0IG9mIGEgY2FzaW5v"}')
+def test_it_refuses_the_secrets_that_pyjwt_refuses(secret: str | bytes) -> None:
+    # Twice: what is known of a secret from the first token counts for the second.
+    for _ in range(2):
+        try:
+            jwt.encode({}, secret, algorithm="HS256")
+        except (jwt.InvalidKeyError, UnicodeEncodeError):
+            with pytest.raises(TokenError, match="the JWT secret"):
+                mint_token(_JORDAN, secret)
+        else:
+            mint_token(_JORDAN, secret)
+
+
 def test_an_independent_reader_accepts_it() -> None:
     claims = jwt.decode(mint_token(_JORDAN, _SECRET), _SECRET, algorithms=["HS256"])
     assert claims["sub"] == "player_abc123"
