@@ -13,31 +13,23 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
 from datetime import datetime
-from datetime import UTC
 from decimal import Decimal
-from decimal import InvalidOperation
+from types import MappingProxyType
 from typing import Any
 from typing import ClassVar
+from typing import Self
 
-from .errors import PayloadError
 from .fairness import verify_fairness
 from .money import floor_to_cent
-from .money import from_cents
 from .money import to_cents
+from .payload import decode
+from .payload import Lenient
+from .payload import money
+from .payload import text
+from .payload import whole
 
 #: The guide's price of one ``paid`` entry, USD. ``bundle`` has no documented price, ``credit`` is free.
 ENTRY_PRICE = Decimal("1.50")
-
-#: Longest id (player, pool, tenant, transaction) that the inbox stores, in characters.
-MAX_ID_LENGTH = 255
-
-_INT64 = 2**63 - 1
-
-#: Cents live in 64-bit columns.
-_MAX_AMOUNT = from_cents(_INT64)
-
-#: Digits behind the point that an amount may be spelled with; more is no amount of dollars.
-_MAX_PLACES = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +53,11 @@ class _Event:
         """What makes two deliveries the same event (Pooled sends no event id)."""
         raise NotImplementedError
 
+    @property
+    def content(self) -> tuple[str | int | Decimal, ...] | None:
+        """What must be the same in two deliveries of the same event; ``None``: nothing but its identity."""
+        return None
+
     def _key(self, prefix: str) -> str | None:
         identity = self.identity
         if identity is None:
@@ -69,15 +66,59 @@ class _Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _PoolEvent(_Event):
+class PoolEvent(_Event):
+    """What every documented event has."""
+
     tenant_id: str
     pool_id: str
     #: The pool's prize in whole USD.
     pool_size: int
 
+    @property
+    def player_id(self) -> str:
+        """Whose event it is."""
+        raise NotImplementedError
+
+    @property
+    def cents(self) -> int | None:
+        """What it is about, in cents, rounded down; ``None`` where nothing is documented."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any], common: Mapping[str, Any]) -> Self:
+        """Read an event of this kind.
+
+        :param common: the fields that every documented event has.
+        :raises PayloadError: a field that moves money is not as documented.
+        """
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolWin(_PoolEvent):
+class PayingEvent(PoolEvent):
+    """An event that brings money to a player: it waits for a receiver, and counts for the limit of a day."""
+
+    @property
+    def cents(self) -> int:
+        """What the player gets, in cents, rounded down."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnceEvent(PoolEvent):
+    """An event that happens once: deliveries with one identity are repeats of it, or contradict it."""
+
+    #: Set by the inbox on an event that contradicts another one and that a person released all the same.
+    variant: str | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        """ASCII, at most 80 characters, the same on every re-delivery and machine."""
+        return self._key(self.event) or ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolWin(OnceEvent, PayingEvent):
     """``pool.win``: credit the winner."""
 
     #: The player's id, as in the ``sub`` claim of the token.
@@ -90,8 +131,6 @@ class PoolWin(_PoolEvent):
     entry_count: int | None = None
     #: How the seed matches its commitment: ``"text"``, ``"hex"`` or ``None`` for not at all.
     fairness: str | None = None
-    #: Set by the inbox on a win that contradicts another of its pool and that a person released all the same.
-    variant: str | None = None
 
     @property
     def player_id(self) -> str:
@@ -115,9 +154,23 @@ class PoolWin(_PoolEvent):
         return (self.event, self.tenant_id, self.pool_id, *_if_set(self.variant))
 
     @property
-    def idempotency_key(self) -> str:
-        """ASCII, at most 80 characters, the same on every re-delivery and machine."""
-        return self._key(self.event) or ""
+    def content(self) -> tuple[str | int | Decimal, ...]:
+        return (self.winner_id, self.amount, self.pool_size)
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any], common: Mapping[str, Any]) -> Self:
+        optional = Lenient(raw)
+        seed, commit = optional.text("seed"), optional.text("seed_commit")
+        return cls(
+            **common,
+            winner_id=text(raw, "winner_id"),
+            amount=money(raw, "amount"),
+            winner_name=optional.text("winner_name"),
+            seed=seed,
+            seed_commit=commit,
+            entry_count=optional.whole("entry_count"),
+            fairness=verify_fairness(seed, commit),
+        )
 
 
 def _if_set(value: str | None) -> tuple[str, ...]:
@@ -125,7 +178,7 @@ def _if_set(value: str | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolRefund(_PoolEvent):
+class PoolRefund(PayingEvent):
     """``pool.refund``: the pool expired, give the entry fee back."""
 
     user_id: str
@@ -154,6 +207,10 @@ class PoolRefund(_PoolEvent):
         return (*ids, self.user_id, self.entry_type, self.ordinal)
 
     @property
+    def content(self) -> tuple[str | int | Decimal, ...]:
+        return (self.refund_amount, self.pool_size)
+
+    @property
     def idempotency_key(self) -> str | None:
         """As on a win; ``None`` until the inbox has given the :attr:`ordinal`."""
         return self._key(self.event)
@@ -162,9 +219,18 @@ class PoolRefund(_PoolEvent):
         """The same refund as the *ordinal*-th of its player, pool and entry type."""
         return replace(self, ordinal=ordinal)
 
+    @classmethod
+    def read(cls, raw: Mapping[str, Any], common: Mapping[str, Any]) -> Self:
+        return cls(
+            **common,
+            user_id=text(raw, "user_id"),
+            entry_type=text(raw, "entry_type"),
+            refund_amount=money(raw, "refund_amount"),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PoolEntry(_PoolEvent):
+class PoolEntry(OnceEvent):
     """``pool.entry``: a player entered a pool."""
 
     user_id: str
@@ -173,8 +239,6 @@ class PoolEntry(_PoolEvent):
     tx_id: str
     slots_filled: int | None = None
     slots_total: int | None = None
-    #: As on a win.
-    variant: str | None = None
 
     @property
     def player_id(self) -> str:
@@ -192,9 +256,20 @@ class PoolEntry(_PoolEvent):
         return (*ids, self.tx_id, self.slots_filled, *_if_set(self.variant))
 
     @property
-    def idempotency_key(self) -> str:
-        """ASCII, at most 80 characters, the same on every re-delivery and machine."""
-        return self._key(self.event) or ""
+    def content(self) -> tuple[str | int | Decimal, ...]:
+        return (self.user_id, self.entry_type, self.pool_size)
+
+    @classmethod
+    def read(cls, raw: Mapping[str, Any], common: Mapping[str, Any]) -> Self:
+        optional = Lenient(raw)
+        return cls(
+            **common,
+            user_id=text(raw, "user_id"),
+            entry_type=text(raw, "entry_type"),
+            tx_id=text(raw, "tx_id"),
+            slots_filled=optional.whole("slots_filled"),
+            slots_total=optional.whole("slots_total"),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +293,14 @@ class UnknownEvent(_Event):
 
 Event = PoolWin | PoolRefund | PoolEntry | UnknownEvent
 
+#: Every kind of event that Pooled documents, and what it becomes.
+KINDS: Mapping[str, type[PoolWin | PoolRefund | PoolEntry]] = MappingProxyType(
+    {"pool.win": PoolWin, "pool.refund": PoolRefund, "pool.entry": PoolEntry}
+)
+
+#: Those that bring money to a player.
+PAYING_KINDS = frozenset(kind for kind, event in KINDS.items() if issubclass(event, PayingEvent))
+
 
 def parse_event(body: bytes) -> Event:
     """Turn a webhook's raw body into an event.
@@ -227,156 +310,16 @@ def parse_event(body: bytes) -> Event:
     :raises PayloadError: the body is not a JSON object with an ``event``, or a field that moves money is
         missing, of a wrong type, or nothing that a database can hold. Nothing else is ever raised.
     """
-    raw = _decode(body)
-    kind = _text(raw, "event", limit=None)
-    optional = _Lenient(raw)
+    raw = decode(body)
+    kind = text(raw, "event", limit=None)
+    optional = Lenient(raw)
     common: dict[str, Any] = {"event": kind, "timestamp": optional.moment("timestamp"), "raw": raw}
-    if kind not in ("pool.win", "pool.refund", "pool.entry"):
+    if kind not in KINDS:
         digest = hashlib.sha256(body).hexdigest()
         return UnknownEvent(**common, digest=digest, tenant_id=optional.text("tenant_id"))
     common |= {
-        "tenant_id": _text(raw, "tenant_id"),
-        "pool_id": _text(raw, "pool_id"),
-        "pool_size": _whole(raw, "pool_size"),
+        "tenant_id": text(raw, "tenant_id"),
+        "pool_id": text(raw, "pool_id"),
+        "pool_size": whole(raw, "pool_size"),
     }
-    if kind == "pool.win":
-        seed, commit = optional.text("seed"), optional.text("seed_commit")
-        return PoolWin(
-            **common,
-            winner_id=_text(raw, "winner_id"),
-            amount=_money(raw, "amount"),
-            winner_name=optional.text("winner_name"),
-            seed=seed,
-            seed_commit=commit,
-            entry_count=optional.whole("entry_count"),
-            fairness=verify_fairness(seed, commit),
-        )
-    common |= {"user_id": _text(raw, "user_id"), "entry_type": _text(raw, "entry_type")}
-    if kind == "pool.refund":
-        return PoolRefund(**common, refund_amount=_money(raw, "refund_amount"))
-    return PoolEntry(
-        **common,
-        tx_id=_text(raw, "tx_id"),
-        slots_filled=optional.whole("slots_filled"),
-        slots_total=optional.whole("slots_total"),
-    )
-
-
-def _decode(body: bytes) -> dict[str, Any]:
-    try:
-        raw = json.loads(
-            bytes(body).decode("utf-8-sig"),
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_refuse_constant,
-        )
-    except PayloadError:
-        raise
-    except RecursionError:
-        raise PayloadError("the body is nested too deeply") from None
-    except ValueError as error:
-        raise PayloadError(f"the body is not JSON: {error}") from None
-    if not isinstance(raw, dict):
-        raise PayloadError(f"the body is not a JSON object but {_type_name(raw)}")
-    return raw
-
-
-def _integer(digits: str) -> int | Decimal:
-    # int() refuses more than 4,300 digits; an endless number in a field that nobody needs must not cost a win.
-    return int(digits) if len(digits) <= 20 else Decimal(digits)
-
-
-def _decimal(digits: str) -> Decimal:
-    try:
-        return Decimal(digits)
-    except InvalidOperation:
-        # An exponent beyond all bounds: no number where one is needed, and nothing anywhere else.
-        return Decimal("NaN")
-
-
-def _refuse_constant(name: str) -> None:
-    raise PayloadError(f"the body is not JSON: {name} is no number there")
-
-
-def _type_name(value: object) -> str:
-    if isinstance(value, bool):
-        return "a boolean"
-    names = {str: "a string", list: "an array", dict: "an object", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _value(raw: Mapping[str, Any], name: str) -> Any:
-    try:
-        return raw[name]
-    except KeyError:
-        raise PayloadError(f"the field {name!r} is missing") from None
-
-
-def _storable(text: str) -> bool:
-    # PostgreSQL takes no NUL in text; a lone surrogate is no UTF-8 at all.
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _text(raw: Mapping[str, Any], name: str, *, limit: int | None = MAX_ID_LENGTH) -> str:
-    value = _value(raw, name)
-    if not isinstance(value, str):
-        raise PayloadError(f"the field {name!r} is not a string but {_type_name(value)}")
-    if not value:
-        raise PayloadError(f"the field {name!r} is empty")
-    if not _storable(value):
-        raise PayloadError(f"the field {name!r} holds text that no database can store")
-    if limit is not None and len(value) > limit:
-        raise PayloadError(f"the field {name!r} is longer than {limit} characters")
-    return value
-
-
-def _whole(raw: Mapping[str, Any], name: str) -> int:
-    amount = _number(raw, name)
-    if amount != amount.to_integral_value():
-        raise PayloadError(f"the field {name!r} is not a whole number")
-    return int(amount)
-
-
-def _money(raw: Mapping[str, Any], name: str) -> Decimal:
-    amount = _number(raw, name)
-    # However whole cents were spelled (1e3, 1000, 1000.000), they are shown with two places.
-    floored = floor_to_cent(amount)
-    return floored if floored == amount else amount
-
-
-def _number(raw: Mapping[str, Any], name: str) -> Decimal:
-    value = _value(raw, name)
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise PayloadError(f"the field {name!r} is not a number but {_type_name(value)}")
-    amount = Decimal(value)
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or amount.adjusted() > 18 or exponent < -_MAX_PLACES:
-        raise PayloadError(f"the field {name!r} is a number that no amount can be")
-    if not _MAX_AMOUNT.copy_negate() <= amount <= _MAX_AMOUNT:
-        raise PayloadError(f"the field {name!r} is too large")
-    return amount
-
-
-class _Lenient:
-    """Reads the fields that may be absent or odd: whatever is not as documented is ``None``."""
-
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        self._raw = raw
-
-    def text(self, name: str) -> str | None:
-        value = self._raw.get(name)
-        return value if isinstance(value, str) and _storable(value) else None
-
-    def whole(self, name: str) -> int | None:
-        value = self._raw.get(name)
-        if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < 20:
-            # 347.0 is 347: slots_filled is part of an entry's identity, in any spelling.
-            value = int(value) if value == int(value) else None
-        return value if type(value) is int and -_INT64 <= value <= _INT64 else None
-
-    def moment(self, name: str) -> datetime | None:
-        try:
-            moment = datetime.fromisoformat(self._raw[name])
-            return moment.astimezone(UTC) if moment.tzinfo else None
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return None
+    return KINDS[kind].read(raw, common)

@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 
 from .errors import InboxError
 from .events import Event
+from .events import PAYING_KINDS
 from .inbox.handler import OTHER_KINDS
 from .news import news
 from .session import Join
@@ -34,9 +35,6 @@ from .signals import WALLET_SIGNALS
 logger = logging.getLogger("flask_pooled")
 
 _OBSERVER_SIGNALS = {"done": event_done, "held": event_held, "dead": event_dead}
-
-#: Money must reach somebody; an entry or an unknown event need not interest anyone.
-_MUST_BE_RECEIVED = ("pool.win", "pool.refund")
 
 
 class Handoff:
@@ -61,7 +59,8 @@ class Handoff:
                     f"{', '.join(sorted(twice))} is connected twice to {signal.name}, and a player must not be "
                     "paid twice. Connect it at module level, or with connect_via(app) in a factory"
                 )
-            elif not names and kind in _MUST_BE_RECEIVED:
+            elif not names and kind in PAYING_KINDS:
+                # An entry or an unknown event need not interest anyone.
                 blocked[kind] = (
                     f"no receiver is connected to {signal.name}. Connect one with @{signal.name}.connect in a "
                     "module that is imported at startup"
@@ -98,7 +97,7 @@ class Handoff:
                 # Before the next one begins: its rollback must not take what this one wrote.
                 session.finish()
             names.append(name)
-        if not names and event.kind in _MUST_BE_RECEIVED:
+        if not names and event.kind in PAYING_KINDS:
             raise InboxError(
                 f"{signal.name} called nobody: it was muted, or its receiver went away"
             )

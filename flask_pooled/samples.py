@@ -12,9 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from flask_pooled.errors import ConfigError
+from flask_pooled.events import KINDS
 
 #: Short names of the documented events.
-NAMES = {"win": "pool.win", "refund": "pool.refund", "entry": "pool.entry"}
+NAMES = {kind.removeprefix("pool."): kind for kind in KINDS}
 
 #: The player of the guide's samples.
 _PLAYER = "player_abc123"

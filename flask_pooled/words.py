@@ -8,6 +8,7 @@ from datetime import datetime
 from datetime import UTC
 from itertools import pairwise
 
+from flask_pooled.events import KINDS
 from flask_pooled.inbox.listing import Life
 from flask_pooled.inbox.listing import Listed
 from flask_pooled.inbox.listing import Step
@@ -45,8 +46,9 @@ def searchable(text: str) -> str:
 
 
 def whole_kind(text: str) -> str:
-    """The name of an event; the three that Pooled documents may be written without ``pool.``."""
-    return f"pool.{text}" if text in ("win", "refund", "entry") else text
+    """The name of an event; one that Pooled documents may be written without ``pool.``."""
+    full = f"pool.{text}"
+    return full if full in KINDS else text
 
 
 def dollars(cents: int | None) -> str:

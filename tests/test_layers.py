@@ -41,6 +41,7 @@ LAYERS: list[set[str]] = [
         "csp",
         "events",
         "fairness",
+        "payload",
         "player",
         "samples",
         "setting_values",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from flask_pooled.events import PAYING_KINDS
 from flask_pooled.inbox.listing import Life
 from flask_pooled.words import dollars
 from flask_pooled.words import exact
-
-_PAYS = ("pool.win", "pool.refund")
 
 
 def money_of(life: Life) -> str:
     """What became of the money that an event is about."""
     event = life.event
-    if event.kind not in _PAYS or event.cents is None:
+    if event.kind not in PAYING_KINDS or event.cents is None:
         return _of_no_payment(life)
     sum_ = f"{dollars(event.cents)} USD"
     match event.state:

@@ -16,7 +16,6 @@ from flask_pooled.console.alarms import alarms_of
 from flask_pooled.console.chart import Chart
 from flask_pooled.console.chart import draw
 from flask_pooled.console.filters import Asked
-from flask_pooled.console.filters import KINDS
 from flask_pooled.console.filters import read_filter
 from flask_pooled.console.filters import read_id
 from flask_pooled.console.filters import STATES
@@ -31,6 +30,7 @@ from flask_pooled.console.rendering import message
 from flask_pooled.console.rendering import page
 from flask_pooled.errors import InboxError
 from flask_pooled.inbox.bulk import STATES as DECIDABLE
+from flask_pooled.inbox.handler import KNOWN_KINDS
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import MOST_REPEATS
@@ -175,7 +175,7 @@ def spool_unreadable(error: Exception) -> Response:
 def _choices(asked: Asked) -> dict[str, Any]:
     """What the fields of the log's form can be set to, and what can be decided about what it finds."""
     kind = asked.which.kind
-    kinds = (*KINDS, kind) if kind is not None and kind not in KINDS else KINDS
+    kinds = KNOWN_KINDS if kind is None or kind in KNOWN_KINDS else (*KNOWN_KINDS, kind)
     actions = [name for name in ACTIONS if asked.which.state in (None, *DECIDABLE[name])]
     return {"states": STATES, "kinds": kinds, "kind": kind, "actions": actions}
 

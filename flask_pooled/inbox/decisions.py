@@ -21,7 +21,9 @@ from ..errors import InboxError
 from ..errors import PayloadError
 from ..events import Event
 from ..events import parse_event
+from ..events import PayingEvent
 from ..events import PoolEntry
+from ..events import PoolEvent
 from ..events import PoolRefund
 from ..events import PoolWin
 from ..news import masked
@@ -35,7 +37,6 @@ from .delivery import Recorded
 from .identity import event_identity
 from .known import KnownEvents
 from .refunds import Books
-from .refunds import PoolEvent
 from .tables import Tables
 
 logger = logging.getLogger("flask_pooled")
@@ -176,6 +177,7 @@ class Decisions:
         counted = row.reason == "bypass"
         if isinstance(event, PoolWin | PoolRefund) and not counted:
             case.books.note_outcome(event)
+        if isinstance(event, PayingEvent) and not counted:
             case.credits.add(event.cents)
         if isinstance(event, PoolRefund) and not counted:
             event = event.with_ordinal(case.books.note_paid(event))

@@ -10,10 +10,9 @@ from sqlalchemy.engine import Row
 
 from ..errors import PayloadError
 from ..events import Event
+from ..events import OnceEvent
 from ..events import parse_event
-from ..events import PoolEntry
 from ..events import PoolRefund
-from ..events import PoolWin
 from .identity import new_receipt
 
 
@@ -84,7 +83,7 @@ def event_of(row: Row[Any]) -> Event:
     event = parse_event(row.body)
     if isinstance(event, PoolRefund) and row.ordinal is not None:
         return event.with_ordinal(row.ordinal)
-    if isinstance(event, PoolWin | PoolEntry) and row.original_id is not None:
+    if isinstance(event, OnceEvent) and row.original_id is not None:
         # It has the identity of the event that it contradicts, and needs an idempotency key of its own.
         return replace(event, variant=row.content.hex())
     return event

@@ -9,9 +9,10 @@ from typing import Protocol
 from sqlalchemy.engine import Connection
 
 from ..events import Event
+from ..events import KINDS
 
 #: The kinds that have a signal of their own, and the name for all the rest.
-KNOWN_KINDS = ("pool.win", "pool.refund", "pool.entry")
+KNOWN_KINDS = tuple(KINDS)
 OTHER_KINDS = "other"
 
 

@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from ..events import Event
 from ..events import PoolEntry
+from ..events import PoolEvent
 from ..events import PoolRefund
-from ..events import PoolWin
 
 
 def new_receipt(at: int) -> str:
@@ -54,7 +54,7 @@ def event_identity(tenant: str, event: Event) -> bytes | None:
     identity = event.identity
     if identity is None:
         return None
-    if isinstance(event, PoolWin | PoolRefund | PoolEntry):
+    if isinstance(event, PoolEvent):
         return _within(pool_key(tenant, event.tenant_id, event.pool_id), tenant, *identity)
     return _digest(tenant, *identity)
 
@@ -66,21 +66,15 @@ def body_identity(tenant: str, body: bytes) -> bytes:
 
 def content_digest(event: Event) -> bytes | None:
     """What must be the same in two deliveries of one event, whatever the spelling of the JSON."""
-    match event:
-        case PoolWin():
-            content: tuple[object, ...] = (event.winner_id, _plain(event.amount), event.pool_size)
-        case PoolEntry():
-            content = (event.user_id, event.entry_type, event.pool_size)
-        case PoolRefund():
-            content = (_plain(event.refund_amount), event.pool_size)
-        case _:
-            return None
-    return _digest(*content)[:16]
+    content = event.content
+    return None if content is None else _digest(*map(_plain, content))[:16]
 
 
-def _plain(amount: Decimal) -> str:
+def _plain(part: str | int | Decimal) -> str | int:
+    if not isinstance(part, Decimal):
+        return part
     # An exact fraction: 10.50, 10.5 and 1.05e1 are the same amount.
-    numerator, denominator = amount.as_integer_ratio()
+    numerator, denominator = part.as_integer_ratio()
     return f"{numerator}/{denominator}"
 
 

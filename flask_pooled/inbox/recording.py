@@ -11,7 +11,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 
 from ..events import Event
+from ..events import PayingEvent
 from ..events import PoolEntry
+from ..events import PoolEvent
 from ..events import PoolRefund
 from ..events import PoolWin
 from ..settings import Settings
@@ -28,7 +30,6 @@ from .identity import event_identity
 from .known import Known
 from .known import KnownEvents
 from .refunds import Books
-from .refunds import PoolEvent
 from .rows import event_row
 from .rows import rejected_row
 from .tables import Tables
@@ -96,7 +97,9 @@ class Recording:
         elif isinstance(event, PoolRefund):
             verdict = self._books.judge_refund(event)
         else:
-            return Verdict("pending")
+            verdict = Verdict("pending")
+        if not isinstance(event, PayingEvent):
+            return verdict
         if verdict.state == "pending" and not self._credits.allows(event.cents):
             return Verdict("held", "daily_limit")
         return verdict
@@ -108,9 +111,10 @@ class Recording:
 
     def _enter(self, event: Event, verdict: Verdict) -> str | None:
         """Enter a row that was just written in the books; returns an alarm."""
-        if not isinstance(event, PoolWin | PoolRefund) or is_foreign(event, self._settings):
+        if not isinstance(event, PayingEvent) or is_foreign(event, self._settings):
             return verdict.reason
-        self._books.note_outcome(event)
+        if isinstance(event, PoolWin | PoolRefund):
+            self._books.note_outcome(event)
         if verdict.state == "pending":
             self._credits.add(event.cents)
             if isinstance(event, PoolRefund):

@@ -26,6 +26,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 
 from ..events import PoolEntry
+from ..events import PoolEvent
 from ..events import PoolRefund
 from ..events import PoolWin
 from .audit import write_audit
@@ -38,8 +39,6 @@ from .identity import event_identity
 from .identity import pool_key
 from .tables import Tables
 from .upsert import insert_for
-
-PoolEvent = PoolWin | PoolRefund | PoolEntry
 
 
 @dataclass(slots=True)

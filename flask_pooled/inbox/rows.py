@@ -8,6 +8,7 @@ from sqlalchemy.engine import Row
 
 from ..events import Event
 from ..events import PoolEntry
+from ..events import PoolEvent
 from ..events import PoolRefund
 from ..events import PoolWin
 from .delivery import Delivery
@@ -49,7 +50,7 @@ def event_row(
     }
     if isinstance(original, Row) and original.body == delivery.body:
         values["body"] = None
-    if isinstance(event, PoolWin | PoolRefund | PoolEntry):
+    if isinstance(event, PoolEvent):
         values |= {
             "tenant_id": event.tenant_id,
             "pool_id": event.pool_id,

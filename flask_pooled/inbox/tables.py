@@ -22,7 +22,7 @@ from sqlalchemy import Table
 from sqlalchemy import Text
 from sqlalchemy import text
 
-from ..events import MAX_ID_LENGTH
+from ..payload import MAX_ID_LENGTH
 
 #: Conditions of partial indexes.
 NOT_DONE = "state <> 'done'"
