@@ -41,9 +41,10 @@ _BODIES = 32_000
 _SCRIPT = """
 local lines = {}
 for line in io.lines(os.getenv("BODIES")) do lines[#lines + 1] = line end
-local id, next_line = 0, 0
-function setup(thread) thread:set("id", id) id = id + 1 end
-function init() next_line = tonumber(os.getenv("FIRST")) + id * tonumber(os.getenv("SHARE")) end
+local threads, next_line = 0, 0
+function setup(thread) thread:set("number", threads) threads = threads + 1 end
+-- A thread's own: set() reaches globals only.
+function init() next_line = tonumber(os.getenv("FIRST")) + number * tonumber(os.getenv("SHARE")) end
 function request()
     next_line = next_line % #lines + 1
     local signature, body = lines[next_line]:match("^(%x+) (.*)$")
