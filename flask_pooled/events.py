@@ -291,11 +291,16 @@ class UnknownEvent(_Event):
         return self._key("pool.event") or ""
 
 
-Event = PoolWin | PoolRefund | PoolEntry | UnknownEvent
+PoolKind = PoolWin | PoolRefund | PoolEntry
+Event = PoolKind | UnknownEvent
 
 #: Every kind of event that Pooled documents, and what it becomes.
-KINDS: Mapping[str, type[PoolWin | PoolRefund | PoolEntry]] = MappingProxyType(
-    {"pool.win": PoolWin, "pool.refund": PoolRefund, "pool.entry": PoolEntry}
+KINDS: Mapping[str, type[PoolKind]] = MappingProxyType(
+    {
+        "pool.win": PoolWin,
+        "pool.refund": PoolRefund,
+        "pool.entry": PoolEntry,
+    }
 )
 
 #: Those that bring money to a player.

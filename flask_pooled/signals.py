@@ -142,5 +142,9 @@ event_dead: Final = PooledSignal(
 
 #: The signal of wallet code for each kind of event; every other kind goes to :data:`pool_event`.
 WALLET_SIGNALS: Final[Mapping[str, PooledSignal]] = MappingProxyType(
-    {"pool.win": pool_win, "pool.refund": pool_refund, "pool.entry": pool_entry}
+    {
+        "pool.win": pool_win,
+        "pool.refund": pool_refund,
+        "pool.entry": pool_entry,
+    }
 )
