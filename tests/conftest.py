@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from blinker import Signal
 from casino import Casino
+from distributions import build_distributions
+from distributions import Distributions
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import create_engine
@@ -125,6 +127,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def backend() -> str:
     """The kind of database that wallet and inbox live in."""
     return "sqlite"
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
+    """The wheel and the source distribution of this tree."""
+    return build_distributions(tmp_path_factory.mktemp("distributions"))
 
 
 @pytest.fixture(scope="session")

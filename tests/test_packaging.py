@@ -1,69 +1,110 @@
-"""The wheel, installed alone, works: templates, static files and types inside, example and tests outside."""
+"""What is uploaded: exactly these files, as the index wants them, and working when installed."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import tarfile
 import textwrap
 import zipfile
 from pathlib import Path
 
-import pytest
+from distributions import Distributions
+from distributions import install_alone
+from distributions import source_files
 
-ROOT = Path(__file__).parent.parent
+#: What a build adds to a source distribution.
+BUILT = {
+    "PKG-INFO",
+    *(f"Flask_Pooled.egg-info/{name}" for name in ("PKG-INFO", "SOURCES.txt", "not-zip-safe")),
+    *(f"Flask_Pooled.egg-info/{name}.txt" for name in ("dependency_links", "entry_points")),
+    *(f"Flask_Pooled.egg-info/{name}.txt" for name in ("requires", "top_level")),
+}
+INFO = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"}
 
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the sources so that nothing is left in the tree."""
-    source = tmp_path_factory.mktemp("source")
-    files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    for name in files:
-        if (ROOT / name).is_file():
-            target = source / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((ROOT / name).read_bytes())
-    out = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, source],
-        check=True,
-        capture_output=True,
-    )
-    [wheel] = out.iterdir()
-    return wheel
+#: Fast ones that need nothing but Python: core, inbox, pages of the docs, example.
+OWN_TESTS = (
+    *("layers", "public_api", "money", "player", "tokens", "events", "signature", "embed"),
+    *("webhook", "docs_readme", "docs_guarantees", "example_wallet"),
+)
 
 
-def test_contents(wheel: Path) -> None:
-    names = zipfile.ZipFile(wheel).namelist()
-    tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"flask_pooled"}
-    package = ROOT / "flask_pooled"
-    wanted = {
-        f"flask_pooled/{path.relative_to(package)}"
-        for path in package.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
-    assert wanted <= set(names)
-    assert "flask_pooled/py.typed" in names
-    assert any(name.startswith("flask_pooled/templates/pooled/") for name in names)
-    assert any(name.startswith("flask_pooled/sandbox/static/") for name in names)
-    metadata = zipfile.ZipFile(wheel).read(
-        next(name for name in names if name.endswith("dist-info/METADATA"))
-    )
+def test_wheel_holds_the_package_and_nothing_else(distributions: Distributions) -> None:
+    with zipfile.ZipFile(distributions.wheel) as wheel:
+        names = {name for name in wheel.namelist() if not name.endswith("/")}
+        [info] = {name.split("/")[0] for name in names if ".dist-info/" in name}
+        metadata = wheel.read(f"{info}/METADATA")
+    package = {name for name in source_files() if name.startswith("flask_pooled/")}
+    assert {"flask_pooled/py.typed", "flask_pooled/static/refresh.js"} <= package
+    assert names == package | {f"{info}/{name}" for name in INFO}
     assert b"License-Expression: MIT" in metadata
     assert b"Requires-Python: >=3.11" in metadata
 
 
-def test_installed_alone(wheel: Path, tmp_path: Path) -> None:
+def test_source_distribution_holds_all_that_is_needed_to_work_on_it(
+    distributions: Distributions,
+) -> None:
+    with tarfile.open(distributions.sdist) as sdist:
+        files = [member.name for member in sdist.getmembers() if member.isfile()]
+    [top] = {name.split("/")[0] for name in files}
+    unpacked = {name.removeprefix(f"{top}/") for name in files}
+    wanted = {name for name in source_files() if not name.startswith(".")}
+    assert {"Makefile", "tests/conftest.py", "docs/conf.py", "example_app/__init__.py"} <= wanted
+    assert unpacked == wanted | BUILT
+
+
+def test_index_accepts_both(distributions: Distributions) -> None:
+    checked = subprocess.run(
+        [
+            *(sys.executable, "-m", "twine", "--no-color", "check", "--strict"),
+            *(distributions.wheel, distributions.sdist),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.stdout.count("PASSED") == 2, checked.stdout + checked.stderr
+    assert checked.returncode == 0
+
+
+def test_source_distribution_passes_its_own_tests(
+    distributions: Distributions, tmp_path: Path
+) -> None:
+    with tarfile.open(distributions.sdist) as sdist:
+        sdist.extractall(tmp_path, filter="data")
+    [tree] = tmp_path.iterdir()
+    python = install_alone(distributions.sdist, tmp_path / "environment")
+    # What is tested is what was installed.
+    (tree / "flask_pooled").rename(tmp_path / "unused")
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    found = subprocess.run(
+        [python, "-c", "import flask_pooled; print(flask_pooled.__file__)"],
+        cwd=tree,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(found.stdout).is_relative_to(tmp_path / "environment")
+    tested = subprocess.run(
+        [
+            *(python, "-m", "pytest", "-q", "-k", "not postgresql"),
+            *(f"tests/test_{name}.py" for name in OWN_TESTS),
+        ],
+        cwd=tree,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert tested.returncode == 0, tested.stdout[-3000:] + tested.stderr[-1000:]
+    assert "skipped" not in tested.stdout
+
+
+def test_wheel_works_alone(distributions: Distributions, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    zipfile.ZipFile(wheel).extractall(site)
+    zipfile.ZipFile(distributions.wheel).extractall(site)
     program = """
         import json
         from flask import Flask
