@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test portable simulate check docs bench clean
+.PHONY: demo test portable minimum simulate check docs bench locked lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m example_app.demo
@@ -16,10 +16,14 @@ test: $(VENV)/.dev
 PORTABLE := attempts bypass caches commit csp csp_payment databases decisions embed embed_players errors \
 	event_fields events extension fairness frame_headers groupcommit handoff heartbeat intake leaks money player processing \
 	public_api recording refresh session setting_values settings signals signature sites spool streaming \
-	talisman tokens unsigned webhook
+	talisman tokens unsigned versions webhook
 
 portable: $(VENV)/.dev
 	$(BIN)/python -m pytest -k "not postgresql" $(PORTABLE:%=tests/test_%.py)
+
+# The same with the lowest versions that setup.cfg allows.
+minimum:
+	$(MAKE) portable VENV=.venv-minimum CONSTRAINTS=locks/minimum.txt
 
 # Short histories in which whatever can go wrong does: make simulate SEED=1 N=100000. N=1 shows one of them.
 SEED ?= 1
@@ -38,6 +42,17 @@ docs: $(VENV)/.docs
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+# The very versions that locks/dev.txt has, by their hashes, instead of the newest: make locked test
+locked: $(BIN)/python
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement locks/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $(VENV)/.dev $(VENV)/.docs
+
+# Lock the newest versions, for every Python from 3.11.
+lock: $(VENV)/.tools
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --extra dev --extra docs setup.cfg --output-file locks/dev.txt
+
 clean:
 	rm -rf $(VENV) docs/_build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -46,5 +61,5 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.%: setup.cfg pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	$(BIN)/python -m pip install --quiet --editable '.[$*]' $(CONSTRAINTS:%=--constraint %)
 	touch $@
