@@ -18,6 +18,8 @@ from distributions import build_distributions
 from distributions import Distributions
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from hypothesis import HealthCheck
+from hypothesis import settings
 from sqlalchemy import create_engine
 from sqlalchemy import make_url
 from sqlalchemy import URL
@@ -30,6 +32,12 @@ from flask_pooled.state import state_of
 
 JWT_SECRET = "jwt-secret-that-is-long-enough-for-hs256"
 WEBHOOK_SECRET = "webhook-secret-that-is-long-enough-too"
+
+# How fast examples are made and tried says how busy the machine is, and nothing of the code.
+settings.register_profile(
+    "unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
 
 #: How long the database may take before the spool has to help, seconds.
 _PATIENCE = 15
