@@ -70,8 +70,15 @@ class Example:
 
     def run(self, program: str) -> str:
         """Run a few lines of Python in the example's folder; returns what they print."""
+        return self._run(sys.executable, "-c", program)
+
+    def shell(self, commands: str) -> str:
+        """Type in commands in the example's folder; returns what they print."""
+        return self._run("sh", "-e", "-c", commands)
+
+    def _run(self, *command: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", program],
+            command,
             cwd=self.folder,
             env=self._environment,
             capture_output=True,

@@ -75,6 +75,7 @@ def test_every_block_is_run() -> None:
     assert {block.language for block in PAGE.blocks if not block.caption} == {"text"}
     assert set(PAGE.captioned()) == {
         *("wallet.py", "casino.py", "brands.py", "plain.py", "remote.py", "observers.py"),
+        "other_database.py",
         *("test_wallet.py", "crontab", "retry the dead"),
         *("config.py", "casino.socket", "casino.service"),
     }
@@ -189,6 +190,30 @@ def test_a_remote_wallet_gets_one_key_for_every_attempt(
     [key] = {key for key, _ in RemoteWallet.asked}
     assert key is not None
     assert len(key) <= 80
+    inbox.close()
+
+
+def test_a_wallet_in_another_database_remembers_the_key(
+    folder: Path, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "other_database.py"
+    address = f"sqlite:///{folder / 'other.db'}"
+    file.write_text(file.read_text().replace("mysql+pymysql://casino@localhost/wallet", address))
+    app = make_app()
+    pooled = Pooled(app)
+    other = load(file, monkeypatch)
+    other.Base.metadata.create_all(other.engine)
+    assert post(app, win()) == 200
+    inbox = state_of(app).inbox
+    # An earlier attempt paid, and ended before that was written down.
+    with app.app_context():
+        assert pooled.drain() == 1
+        with inbox.store._database.write() as connection:
+            connection.execute(text("UPDATE pooled_event SET state = 'pending', due_at = 0"))
+        assert pooled.drain() == 1
+    with other.Session() as session:
+        assert [entry.cents for entry in session.query(other.LedgerEntry)] == [100_000]
+    other.engine.dispose()
     inbox.close()
 
 
