@@ -39,8 +39,9 @@ check: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks
+# Every row of docs/performance.rst; in two minutes, and less exactly: make bench QUICK=1. One of them: ROWS=drain
+bench: $(VENV)/.dev $(VENV)/.bench
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ROWS)
 
 # The very versions that locks/dev.txt has, by their hashes, instead of the newest: make locked test
 locked: $(BIN)/python

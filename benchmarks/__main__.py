@@ -1,27 +1,118 @@
-"""Print the table: ``make bench``. All in one process and one thread, so it shows work, not throughput."""
+"""Measure, and tell: ``make bench``, or some groups of rows with ``python -m benchmarks iframe serving``.
+
+Without names of groups, all of them are measured and written into the documentation.
+"""
 
 from __future__ import annotations
 
-import itertools
-import platform
-import statistics
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
+from benchmarks import draining
 from benchmarks import page
-from benchmarks import webhook
-from benchmarks.measure import compare
+from benchmarks import serving
+from benchmarks.figures import Failure
+from benchmarks.figures import MissingTool
+from benchmarks.figures import Row
+from benchmarks.machine import facts
+from benchmarks.plan import FULL
+from benchmarks.plan import Plan
+from benchmarks.plan import QUICK
+from benchmarks.plan import SMALLEST
+from benchmarks.record import Measured
+from benchmarks.record import Record
+from benchmarks.report import line_of
+from benchmarks.report import publish
 
 
-def main() -> None:
-    """Measure every row and print it."""
-    print(f"Python {platform.python_version()} on {platform.machine()}, medians of paired rounds\n")
-    print(f"{'measured':<44}{'baseline':<34}{'us':>8}{'base us':>9}{'ratio':>7}")
-    rows = itertools.chain(page.rows(), webhook.rows())
-    for name, baseline_name, work, baseline in rows:
-        pairs = compare(work, baseline)
-        micros = [statistics.median(side) * 1e6 for side in zip(*pairs, strict=True)]
-        ratio = statistics.median(ours / theirs for ours, theirs in pairs)
-        print(f"{name:<44}{baseline_name:<34}{micros[0]:>8.1f}{micros[1]:>9.1f}{ratio:>7.2f}")
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that are measured together.
+
+    :param numbers: the first of them.
+    :param what: they are about.
+    """
+
+    numbers: str
+    what: str
+    measure: Callable[[Plan], Iterable[Row]]
+
+
+GROUPS = {
+    "iframe": Group("8", "the frame on a page", page.rows),
+    "serving": Group("1", "a webhook under gunicorn, in SQLite", serving.sqlite_rows),
+    "granian": Group("2", "a webhook under granian", serving.granian_rows),
+    "node": Group("1", "a webhook against Node", serving.node_rows),
+    "postgres": Group("10", "a webhook in PostgreSQL", serving.postgres_rows),
+    "drain": Group("7", "working on events in SQLite", draining.sqlite_rows),
+    "drain-postgres": Group("7", "working on events in PostgreSQL", draining.postgres_rows),
+    "celery": Group("7", "working on events against Celery", draining.celery_rows),
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure what the command line names; the exit code is 1 if a row could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("groups", nargs="*", metavar="group", help=", ".join(GROUPS))
+    parser.add_argument("--quick", action="store_true", help="in two minutes, and less exactly")
+    parser.add_argument("--smallest", action="store_true", help="only to try the benchmarks")
+    parser.add_argument("--write", action="store_true", help="write single groups into docs/, too")
+    given = parser.parse_args(words)
+    if unknown := set(given.groups) - set(GROUPS):
+        parser.error(f"no such group: {', '.join(sorted(unknown))}. There are {', '.join(GROUPS)}")
+    plan = SMALLEST if given.smallest else QUICK if given.quick else FULL
+    with _silence():
+        record = measure(given.groups or list(GROUPS), plan)
+    if given.write or not (given.groups or given.smallest):
+        publish(record)
+    return int(any(isinstance(row, Failure) for row in record.rows()))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """What the apps tell meanwhile is part of the work, but not of the report."""
+    told = logging.getLogger("flask_pooled")
+    before = told.level
+    told.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        told.setLevel(before)
+
+
+def measure(names: Iterable[str], plan: Plan) -> Record:
+    """Measure groups one after the other, and tell each row when it is known."""
+    record = Record(facts())
+    for name, fact in record.machine.items():
+        print(f"{name}: {fact}")
+    for name in names:
+        started = time.monotonic()
+        rows = []
+        for row in measure_group(GROUPS[name], plan):
+            print(line_of(row), flush=True)
+            rows.append(row)
+        record.groups[name] = Measured(plan.name, time.monotonic() - started, rows)
+    return record
+
+
+def measure_group(group: Group, plan: Plan) -> Iterable[Row]:
+    """The rows of a group; what fails is a row, too, and takes no other group with it."""
+    try:
+        yield from group.measure(plan)
+    except MissingTool as missing:
+        yield Failure(group.numbers, group.what, f"not on this machine: {missing}")
+    except Exception as error:
+        logging.getLogger("benchmarks").exception("row %s", group.numbers)
+        yield Failure(group.numbers, group.what, f"{type(error).__name__}: {error}"[:300])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,17 +7,13 @@ from collections.abc import Callable
 
 Work = Callable[[], object]
 
-#: A row of the table: what is measured, against what, and the two pieces of work.
-Row = tuple[str, str, Work, Work]
-
-_ROUNDS = 9
 _SECONDS = 0.15
 
 
-def compare(work: Work, baseline: Work) -> list[tuple[float, float]]:
+def compare(work: Work, baseline: Work, rounds: int) -> list[tuple[float, float]]:
     """Seconds a call of both, in interleaved rounds: what disturbs one round disturbs both sides of it."""
     times = _calls_in_a_round(work), _calls_in_a_round(baseline)
-    return [(_time(work, times[0]), _time(baseline, times[1])) for _ in range(_ROUNDS)]
+    return [(_time(work, times[0]), _time(baseline, times[1])) for _ in range(rounds)]
 
 
 def _calls_in_a_round(work: Work) -> int:

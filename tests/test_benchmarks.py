@@ -1,0 +1,208 @@
+"""The benchmarks measure what they say, tell what they lack, and calculate right. How fast anything is, is no test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from sqlalchemy import create_engine
+
+from benchmarks import __main__ as program
+from benchmarks.bodies import entry
+from benchmarks.databases import sqlite_uri
+from benchmarks.figures import Comparison
+from benchmarks.figures import Failure
+from benchmarks.figures import Goal
+from benchmarks.figures import MissingTool
+from benchmarks.figures import Row
+from benchmarks.figures import Shown
+from benchmarks.figures import Spread
+from benchmarks.figures import spread
+from benchmarks.load import Load
+from benchmarks.load import read
+from benchmarks.naive import NaiveInbox
+from benchmarks.plan import Plan
+from benchmarks.plan import SMALLEST
+from benchmarks.plot import draw
+from benchmarks.record import load
+from benchmarks.record import Measured
+from benchmarks.record import Record
+from benchmarks.report import DOCS
+from benchmarks.report import publish
+from benchmarks.report import table
+from benchmarks.wallet import book
+from benchmarks.wallet import count_entries
+from benchmarks.wallet import create_wallet
+
+_RATES = Comparison("1", "ours", "theirs", "per s", [10, 40, 20], [10, 20, 40], Goal(at_least=1))
+_LATE = Comparison("3", "late", "theirs", "ms", [3.0], [2.0], Goal(at_most=1.2))
+_ROWS: list[Row] = [
+    Shown("9", "storm", "nothing lost", True),
+    Failure("5", "a large inbox", "not on this machine: a disk"),
+    _LATE,
+    _RATES,
+]
+
+_WRK = """\
+Running 1s test @ http://127.0.0.1:5000
+  2 threads and 16 connections
+  Latency Distribution
+     50%  500.00us
+     75%    4.20ms
+     90%   10.00ms
+     99%    1.25s
+  2513 requests in 1.00s, 500.00KB read
+  Socket errors: connect 0, read 1, write 0, timeout 2
+  Non-2xx or 3xx responses: 4
+Requests/sec:   2512.55
+"""
+
+
+@pytest.fixture
+def any_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No look at the machine, for which a PostgreSQL starts."""
+    monkeypatch.setattr(program, "facts", dict)
+
+
+def test_quartiles_lie_between_the_figures() -> None:
+    assert spread([4, 1, 2, 3, 5]) == Spread(2, 3, 4)
+    assert spread([1, 3]) == Spread(1.5, 2, 2.5)
+    assert spread([7]) == Spread(7, 7, 7)
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
+    # Of the medians it would be 1.
+    assert _RATES.ratio == spread([1, 2, 0.5])
+    assert _RATES.ratio == Spread(0.75, 1, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("goal", "ratio", "met"),
+    [
+        (Goal(at_least=0.6), 0.6, True),
+        (Goal(at_least=0.6), 0.5951, True),  # it is shown as 0.60
+        (Goal(at_least=0.6), 0.5949, False),
+        (Goal(at_most=1.2), 1.2049, True),
+        (Goal(at_most=1.2), 1.2051, False),
+        (Goal(at_least=0.9, at_most=1.1), 1.2, False),
+    ],
+)
+def test_a_goal_is_met_by_what_is_shown(goal: Goal, ratio: float, met: bool) -> None:
+    assert goal.is_met(ratio) == met
+
+
+def test_the_table_has_a_line_for_each_row_in_the_order_of_their_numbers() -> None:
+    written = table(Record({"Kernel": "Linux 6"}, {"all": Measured("quick", 90, _ROWS)}))
+    assert ":Kernel: Linux 6\n:Run, quick: all (90 s)\n" in written
+    starts = [line[7:] for line in written.splitlines() if line.startswith("   * - ")]
+    assert starts == ["#", "1", "3", "5", "9"]
+    assert "     - 1.00 (0.75 to 1.50)\n     - ≥ 1.00: reached\n" in written
+    assert "     - 1.50 (1.50 to 1.50)\n     - ≤ 1.20: missed\n" in written
+    assert "     - **failed**: not on this machine: a disk\n" in written
+    assert "     - nothing lost\n" in written
+
+
+def test_the_picture_has_a_bar_for_each_ratio() -> None:
+    picture = ElementTree.fromstring(draw(_ROWS))
+    space = "{http://www.w3.org/2000/svg}"
+    assert len(picture.findall(f"{space}circle")) == 2
+    assert len(picture.findall(f"{space}polygon")) == 2
+
+
+def test_what_a_run_did_not_measure_stays_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "_static").mkdir()
+    publish(Record({"Kernel": "Linux 6"}, {"a": Measured("full", 9, [_RATES])}), tmp_path)
+    publish(Record({"Kernel": "Linux 7"}, {"b": Measured("quick", 1, _ROWS[:3])}), tmp_path)
+    kept = load(tmp_path / "_static" / "performance.json")
+    assert kept.machine == {"Kernel": "Linux 7"}
+    assert kept.groups == {
+        "a": Measured("full", 9, [_RATES]),
+        "b": Measured("quick", 1, _ROWS[:3]),
+    }
+    assert (tmp_path / "performance_table.rst").read_text() == table(kept)
+
+
+def test_the_documentation_shows_the_figures_that_it_offers() -> None:
+    known = load(DOCS / "_static" / "performance.json")
+    assert (DOCS / "performance_table.rst").read_text() == table(known)
+    assert (DOCS / "_static" / "performance.svg").read_text() == draw(known.rows())
+
+
+def test_the_report_of_wrk_is_read() -> None:
+    assert read(_WRK) == Load(2512.55, 0.5, 1250, 2513, 7)
+    with pytest.raises(RuntimeError, match="no figures"):
+        read("unable to connect")
+
+
+def test_the_smallest_run_measures_what_needs_no_load(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["--smallest", "iframe", "drain", "drain-postgres"]) == 0
+    told = capsys.readouterr().out
+    assert "PostgreSQL: " in told
+    assert "fsync of 4 KB: " in told
+    assert [line[:3] for line in told.splitlines() if "ratio" in line] == ["  8", *["  7"] * 4]
+
+
+@pytest.mark.usefixtures("any_machine")
+def test_the_smallest_run_of_celery(capsys: pytest.CaptureFixture[str]) -> None:
+    if shutil.which("redis-server") is None:
+        pytest.skip("needs Redis: apt-get install redis-server")
+    assert program.main(["--smallest", "celery"]) == 0
+    assert "Celery and Redis" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("any_machine")
+def test_a_missing_tool_is_named_and_takes_nothing_else_with_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert program.main(["--smallest", "serving", "node", "celery", "iframe"]) == 1
+    told = capsys.readouterr().out
+    assert "not on this machine: wrk sends the load: sudo apt-get install wrk" in told
+    assert "not on this machine: Node serves" in told or told.count("wrk sends the load") == 2
+    assert "not on this machine: Redis is Celery's broker" in told
+    assert "pooled_iframe" in told
+
+
+@pytest.mark.usefixtures("any_machine")
+def test_what_fails_half_way_keeps_what_it_found(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(plan: Plan) -> Iterator[Row]:
+        yield _RATES
+        raise ZeroDivisionError("no rounds")
+
+    def lack(plan: Plan) -> Iterator[Row]:
+        raise MissingTool("a disk")
+        yield
+
+    groups = {
+        "fails": program.Group("1", "half", measure),
+        "lacks": program.Group("5", "none", lack),
+    }
+    monkeypatch.setattr(program, "GROUPS", groups)
+    record = program.measure(["fails", "lacks"], SMALLEST)
+    assert record.rows() == [
+        _RATES,
+        Failure("1", "half", "ZeroDivisionError: no rounds"),
+        Failure("5", "none", "not on this machine: a disk"),
+    ]
+    assert program.main(["fails", "lacks"]) == 1
+
+
+def test_the_baseline_books_each_event_once(tmp_path: Path) -> None:
+    for name in ("core", "driver"):
+        uri = sqlite_uri(tmp_path, name)
+        create_wallet(uri)
+        inbox = NaiveInbox(uri)
+        inbox.create()
+        for number in [1, 2, 2, *range(3, 251), 1]:
+            inbox.record(entry(number))
+        drained = inbox.drain_by_core(book) if name == "core" else inbox.drain_by_driver()
+        assert drained == 250
+        with create_engine(uri).connect() as connection:
+            assert count_entries(connection) == 250
+            states = "SELECT state, count(*) FROM naive_event GROUP BY state"
+            assert connection.exec_driver_sql(states).all() == [("done", 250)]
