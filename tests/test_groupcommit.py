@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from served_casino import eventually
@@ -185,3 +187,53 @@ def test_a_leader_that_is_ended_keeps_nobody_waiting(database: _Database) -> Non
         errors = [type(each.exception()) for each in sent]
     assert errors == [type(None), _EndedError, DeadlineError]
     assert group.record(_delivery(3), 1).id == 3
+
+
+def test_what_comes_before_the_turn_is_written_with_it(database: _Database) -> None:
+    database.may_write.set()
+    turn = threading.Lock()
+
+    @contextmanager
+    def take(seconds: float) -> Iterator[None]:
+        assert turn.acquire(timeout=seconds)
+        try:
+            yield
+        finally:
+            turn.release()
+
+    group = GroupCommit(database.write, lambda error: False, take)
+    with ThreadPoolExecutor(3) as threads:
+        with turn:
+            sent = []
+            for number in range(3):
+                sent.append(threads.submit(group.record, _delivery(number), 60))
+                eventually(lambda: _waiting(group) == len(sent))
+        assert [each.result().id for each in sent] == [0, 1, 2]
+    assert database.batches == [[0, 1, 2]]
+
+
+def test_turn_that_does_not_come_costs_the_leader_alone(database: _Database) -> None:
+    database.may_write.set()
+    asked: list[float] = []
+    others_wait = threading.Event()
+
+    @contextmanager
+    def take(seconds: float) -> Iterator[None]:
+        asked.append(seconds)
+        if len(asked) == 1:
+            assert others_wait.wait(60)
+            raise OSError("others had it for so long")
+        yield
+
+    group = GroupCommit(database.write, lambda error: False, take)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(group.record, _delivery(0), 30)
+        eventually(lambda: len(asked) == 1)
+        second = threads.submit(group.record, _delivery(1), 60)
+        eventually(lambda: _waiting(group) == 2)
+        others_wait.set()
+        assert isinstance(first.exception(), OSError)
+        assert second.result().id == 1
+    assert database.batches == [[1]]
+    # No longer than the leader's own patience.
+    assert asked[0] <= 30 < asked[1] <= 60

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import nullcontext
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +25,9 @@ from sqlalchemy.exc import PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.pool import StaticPool
+
+from .turns import Turns
+from .turns import WAIT as TURN
 
 #: How long to wait for a lock or a connection, in seconds. The whole webhook must be answered within ten.
 WAIT = 4
@@ -81,6 +85,7 @@ class Database:
         self._owned = owned
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._turns: Turns | None = None
         self._pid = os.getpid()
 
     @property
@@ -101,15 +106,32 @@ class Database:
         if inherited is not None and self._pid != os.getpid():
             # Its connections came through a fork, and two processes must not talk on one.
             inherited.dispose(close=False)
+        self._turns = None if is_memory(engine.url) else Turns(engine.url)
         return engine
+
+    @contextmanager
+    def turn(self, seconds: float = TURN) -> Iterator[None]:
+        """Be the one of us whose turn it is to write, see :meth:`Turns.take`."""
+        # Which file it is, only the engine knows.
+        _ = self.engine
+        with nullcontext() if self._turns is None else self._turns.take(seconds):
+            yield
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write, committed at the end of the block."""
-        with self.engine.connect() as connection:
+        with self.turn(), self.engine.connect() as connection:
             begin_writing(connection)
             yield connection
             commit(connection)
+
+    @contextmanager
+    def begun(self) -> Iterator[Connection]:
+        """As :meth:`write`, for work that takes long: it is to commit by itself, and other turns begin meanwhile."""
+        with self.engine.connect() as connection:
+            with self.turn():
+                begin_writing(connection)
+            yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

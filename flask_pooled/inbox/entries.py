@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -22,81 +23,81 @@ from .identity import event_identity
 from .known import KnownEvents
 from .refunds import Books
 from .rows import event_row
-from .tables import Tables
 from .upsert import insert_for
 
 _PENDING = Verdict("pending")
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An entry that may be news."""
+
+    delivery: Delivery
+    event: PoolEntry
+    #: The key of its refund account.
+    account: bytes
+
+
 class Entries:
-    """Writes the entries of one transaction that are news."""
+    """The entries among the deliveries of one transaction that nothing speaks against, each of them once.
 
-    def __init__(
-        self,
-        connection: Connection,
-        tables: Tables,
-        settings: Settings,
-        books: Books,
-        known: KnownEvents,
-    ) -> None:
-        self._connection = connection
-        self._table = tables.event
-        self._settings = settings
-        self._books = books
-        self._known = known
+    The others of its deliveries, and what turns out to be known, are to be looked at one by one.
+    """
 
-    def record(self, deliveries: Sequence[Delivery]) -> dict[str, Recorded]:
-        """Write those deliveries that are entries, in order, and not known yet, and count them in the books.
-
-        :returns: what was written, by receipt. The rest is to be looked at one by one.
-        """
-        fresh: dict[bytes, tuple[Delivery, PoolEntry]] = {}
+    def __init__(self, settings: Settings, deliveries: Sequence[Delivery]) -> None:
+        self._tenant = settings.tenant
+        #: By identity, as they came.
+        self._entries: dict[bytes, _Entry] = {}
         for delivery in deliveries:
             event = delivery.event
-            if isinstance(event, PoolEntry) and hold_reason(event, self._settings) is None:
-                identity = event_identity(self._settings.tenant, event)
-                if identity is not None:
-                    fresh.setdefault(identity, (delivery, event))
-        if not fresh:
+            if isinstance(event, PoolEntry) and hold_reason(event, settings) is None:
+                identity = event_identity(settings.tenant, event)
+                if identity is not None and identity not in self._entries:
+                    account = account_key(settings.tenant, event)
+                    self._entries[identity] = _Entry(delivery, event, account)
+
+    def counts(self) -> Counter[bytes]:
+        """How many there are for each refund account."""
+        return Counter(entry.account for entry in self._entries.values())
+
+    def record(
+        self, connection: Connection, table: Table, books: Books, known: KnownEvents
+    ) -> dict[str, Recorded]:
+        """Write those that are not known yet, in order.
+
+        :param books: has counted all of them, see :meth:`counts`.
+        :returns: what was written, by receipt.
+        """
+        if not self._entries:
             return {}
-        ids = self._insert(fresh)
-        if ids:
-            self._take_back(ids)
-        if not ids:
-            # An empty list of rows would be one statement without values.
-            return {}
-        accounts = {
-            identity: account_key(self._settings.tenant, fresh[identity][1]) for identity in ids
-        }
-        promoted = self._books.note_entries(Counter(accounts.values()))
+        ids = self._insert(connection, table)
+        # To be asked after the rows were written: if one is pruned at this very moment, the insert has waited for the
+        # end of that.
+        pruned = [ids.pop(identity) for identity in known.among(ids)] if ids else []
+        if pruned:
+            connection.execute(delete(table).where(table.c.id.in_(pruned)))
+        counts = Counter(self._entries[identity].account for identity in ids)
+        books.take_back(self.counts() - counts)
+        promoted = books.promote(counts)
         recorded = {}
         for identity, row_id in ids.items():
-            delivery, event = fresh[identity]
-            recorded[delivery.receipt] = Recorded(
-                row_id, "pending", event=event, promoted=promoted.pop(accounts[identity], ())
+            entry = self._entries[identity]
+            recorded[entry.delivery.receipt] = Recorded(
+                row_id,
+                "pending",
+                event=entry.event,
+                promoted=promoted.pop(entry.account, ()),
             )
         return recorded
 
-    def _insert(self, fresh: dict[bytes, tuple[Delivery, PoolEntry]]) -> dict[bytes, int]:
+    def _insert(self, connection: Connection, table: Table) -> dict[bytes, int]:
         # Numbered as they came. Who writes the same entries in another order waits already, for their accounts.
         rows = [
-            event_row(self._settings.tenant, delivery, event, _PENDING, identity=identity)
-            for identity, (delivery, event) in fresh.items()
+            event_row(self._tenant, entry.delivery, entry.event, _PENDING, identity=identity)
+            for identity, entry in self._entries.items()
         ]
-        statement = _insert_for(self._table, self._connection.dialect.name)
-        written = self._connection.execute(statement, rows)
+        written = connection.execute(_insert_for(table, connection.dialect.name), rows)
         return {bytes(identity): row_id for row_id, identity in written}
-
-    def _take_back(self, ids: dict[bytes, int]) -> None:
-        """Forget what was written although it is known from before a prune.
-
-        To be asked after the rows were written: if one is pruned at this very moment, the insert has waited for the
-        end of that.
-        """
-        pruned = self._known.among(ids)
-        if pruned:
-            gone = [ids.pop(identity) for identity in pruned]
-            self._connection.execute(delete(self._table).where(self._table.c.id.in_(gone)))
 
 
 @lru_cache(maxsize=16)

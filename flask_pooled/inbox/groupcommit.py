@@ -1,8 +1,8 @@
 """Deliveries that arrive at the same time are committed together: one of their threads writes for all.
 
 What a webhook costs is the sync of its commit, and waiting for the others'. So whoever comes while nobody writes
-becomes the leader: it commits what waits by then, its own delivery included, tells everybody, and has the next who
-waits lead on. Nobody waits for company: alone, a delivery is committed at once.
+becomes the leader: it waits for its process's turn to write, commits what waits by then, its own delivery included,
+tells everybody, and has the next who waits lead on. Nobody waits for company: alone, a delivery is committed at once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
 
 from .deadline import DeadlineError
 from .delivery import Delivery
@@ -21,6 +23,7 @@ from .delivery import Recorded
 LARGEST = 64
 
 Write = Callable[[Sequence[Delivery]], list[Recorded]]
+Turn = Callable[[float], AbstractContextManager[None]]
 
 
 class _Place:
@@ -40,16 +43,28 @@ class _Place:
         return self.recorded
 
 
+def _at_once(_seconds: float) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class GroupCommit:
     """Writes deliveries in batches, in the threads that bring them.
 
     :param write: commits all of them, or raises and writes none.
     :param is_refusal: whether an error is about one delivery, so that the others may be written without it.
+    :param turn: waits, for so many seconds at the most, until it is this process's turn to write; it is so for the
+        length of a block. What it raises is the leader's trouble alone: the others may have more patience.
     """
 
-    def __init__(self, write: Write, is_refusal: Callable[[Exception], bool]) -> None:
+    def __init__(
+        self,
+        write: Write,
+        is_refusal: Callable[[Exception], bool],
+        turn: Turn = _at_once,
+    ) -> None:
         self._write = write
         self._is_refusal = is_refusal
+        self._turn = turn
         self._lock = threading.Lock()
         self._waiting: deque[_Place] = deque()
         self._is_led = False
@@ -75,7 +90,7 @@ class GroupCommit:
             self._leave(place)
             raise
         if place.leads:
-            self._lead()
+            self._lead(place, until)
         return place.result()
 
     def _leave(self, place: _Place) -> None:
@@ -85,17 +100,22 @@ class GroupCommit:
             if place.leads:
                 self._hand_on()
 
-    def _lead(self) -> None:
-        """Write what waits, and hand on."""
+    def _lead(self, place: _Place, until: float) -> None:
+        """Write what waits when it is our turn, and hand on."""
         batch: list[_Place] = []
         try:
-            with self._lock:
-                batch += (self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST)))
-            self._write_batch(batch)
+            with self._turn(max(until - time.monotonic(), 0)):
+                with self._lock:
+                    batch += (
+                        self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST))
+                    )
+                self._write_batch(batch)
         finally:
-            for place in batch:
-                place.called.set()
+            for each in batch:
+                each.called.set()
             with self._lock:
+                if place in self._waiting:
+                    self._waiting.remove(place)
                 self._hand_on()
 
     def _hand_on(self) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import secrets
 from decimal import Decimal
+from functools import lru_cache
 
 from ..events import Event
 from ..events import PoolEntry
@@ -38,8 +39,10 @@ def receipts_since(at: int) -> str:
     return f"{max(at, 0):012x}"
 
 
+@lru_cache(maxsize=256)
 def pool_key(tenant: str, tenant_id: str, pool_id: str) -> bytes:
     """The key of a pool's row."""
+    # Remembered, as a pool's events come together, and each of them asks for it more than once.
     return _digest(tenant, tenant_id, pool_id)
 
 

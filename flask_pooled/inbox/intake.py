@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextlib import contextmanager
+from contextlib import nullcontext
 
 from sqlalchemy.exc import DataError
 from sqlalchemy.exc import IntegrityError
@@ -62,7 +64,7 @@ class Intake:
         self._may_hang = may_hang
         self._clock = clock
         self._monotonic = monotonic
-        self._group = GroupCommit(self._write, _is_refusal)
+        self._group = GroupCommit(self._write, _is_refusal, self._turn)
         self._lock = threading.Lock()
         self._probe_at = -math.inf
         self._broken = False
@@ -157,6 +159,10 @@ class Intake:
 
     def _record(self, delivery: Delivery) -> Recorded:
         return self._group.record(delivery, PATIENCE)
+
+    def _turn(self, seconds: float) -> AbstractContextManager[None]:
+        # Only a file has turns, and to open what may hang can take for ever.
+        return nullcontext() if self._may_hang() else self._store.turn(seconds)
 
     def _write(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         if not self._may_hang():

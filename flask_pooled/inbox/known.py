@@ -8,8 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
+from sqlalchemy import bindparam
+from sqlalchemy import BindParameter
+from sqlalchemy import Select
 from sqlalchemy import select
+from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
 from .tables import Tables
@@ -46,9 +52,8 @@ class KnownEvents:
 
     def among(self, identities: Iterable[bytes]) -> list[bytes]:
         """Which of them were pruned."""
-        column = self._table.c.identity
-        found = select(column).where(column.in_(list(identities))).distinct()
-        return [bytes(identity) for identity in self._connection.execute(found).scalars()]
+        found = self._connection.execute(_among(self._table), {"identities": list(identities)})
+        return [bytes(identity) for identity in found.scalars()]
 
     def keep(self, events: Sequence[Known]) -> None:
         """Remember events whose rows are deleted in the same transaction."""
@@ -66,3 +71,10 @@ class KnownEvents:
                 for event in events
             ],
         )
+
+
+@lru_cache(maxsize=16)
+def _among(known: Table) -> Select[Any]:
+    # Asked with every delivery: put together once.
+    identities: BindParameter[Any] = bindparam("identities", expanding=True)
+    return select(known.c.identity).where(known.c.identity.in_(identities)).distinct()

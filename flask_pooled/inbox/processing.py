@@ -37,7 +37,6 @@ from .blocked import Blocked
 from .bypass import BypassError
 from .bypass import Watch
 from .claimlock import ClaimLock
-from .database import begin_writing
 from .database import commit
 from .database import Database
 from .database import is_busy
@@ -182,8 +181,7 @@ class Processor:
 
     def _work_within(self, wallet: Database, claim: Claim) -> Event | None:
         """Wallet code and the mark that it has run, in one transaction."""
-        with wallet.engine.connect() as connection:
-            begin_writing(connection)
+        with wallet.begun() as connection:
             row = self._attempts.lock(connection, claim)
             if row is None:
                 return None

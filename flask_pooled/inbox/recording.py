@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,21 +59,34 @@ class Recording:
         self._credits = Credits(connection, tables, settings, at)
         self._books = Books(connection, tables, settings.tenant, self._credits, at)
         self._known = KnownEvents(connection, tables, settings.tenant)
-        self._books.lock(
-            delivery.event
-            for delivery in deliveries
-            if isinstance(delivery.event, PoolEvent) and not is_foreign(delivery.event, settings)
-        )
+        self._deliveries = deliveries
 
-    def record_all(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
+    def all_at_once(self) -> list[Recorded]:
         """Record them, new entries before anything else."""
-        entries = Entries(
-            self._connection, self._tables, self._settings, self._books, self._known
-        ).record(deliveries)
-        return [entries.get(delivery.receipt) or self.record(delivery) for delivery in deliveries]
+        entries = Entries(self._settings, self._deliveries)
+        self._lock(entries.counts())
+        recorded = entries.record(self._connection, self._tables.event, self._books, self._known)
+        return [
+            recorded.get(delivery.receipt) or self._record(delivery)
+            for delivery in self._deliveries
+        ]
 
-    def record(self, delivery: Delivery) -> Recorded:
-        """Record one."""
+    def one_by_one(self) -> Iterator[Recorded]:
+        """Record each as soon as it is asked for."""
+        self._lock({})
+        for delivery in self._deliveries:
+            yield self._record(delivery)
+
+    def _lock(self, entering: Mapping[bytes, int]) -> None:
+        events = (
+            delivery.event
+            for delivery in self._deliveries
+            if isinstance(delivery.event, PoolEvent)
+            and not is_foreign(delivery.event, self._settings)
+        )
+        self._books.lock(events, entering)
+
+    def _record(self, delivery: Delivery) -> Recorded:
         event = delivery.event
         if event is None:
             return self._reject(delivery)

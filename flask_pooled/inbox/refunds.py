@@ -10,6 +10,7 @@ Everything here runs inside a transaction that has locked the rows it looks at, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -18,7 +19,6 @@ from functools import lru_cache
 from typing import Any
 from typing import cast
 
-from sqlalchemy import bindparam
 from sqlalchemy import select
 from sqlalchemy import Table
 from sqlalchemy import update
@@ -70,8 +70,14 @@ class Books:
         self._pools: dict[bytes, _Pool] = {}
         self._accounts: dict[bytes, _Account] = {}
 
-    def lock(self, events: Iterable[PoolEvent]) -> None:
-        """Take the rows that the events touch, in one order for everybody, making those that are missing."""
+    def lock(
+        self, events: Iterable[PoolEvent], entering: Mapping[bytes, int] | None = None
+    ) -> None:
+        """Take the rows that the events touch, in one order for everybody, making those that are missing.
+
+        :param entering: how many entries to count in each account by the same statement. Those that turn out to be
+            known are to be counted out again, see :meth:`take_back`.
+        """
         pools: dict[bytes, PoolEvent] = {}
         accounts: dict[bytes, PoolEntry | PoolRefund] = {}
         for event in events:
@@ -80,12 +86,16 @@ class Books:
             if isinstance(event, PoolEntry | PoolRefund):
                 accounts[account_key(self._tenant, event)] = event
         for row in self._take(
-            self._tables.pool, [{"key": key} | self._names(pools[key]) for key in sorted(pools)]
+            _taking_pools,
+            self._tables.pool,
+            [{"key": key} | self._names(pools[key]) for key in sorted(pools)],
         ):
             self._pools[bytes(row.key)] = _Pool(row.outcome, row.surplus_alarm_at)
+        counts = entering or {}
         for row in self._take(
+            _taking_accounts,
             self._tables.account,
-            [{"key": key} | self._account(accounts[key]) for key in sorted(accounts)],
+            [self._account(key, accounts[key], counts.get(key, 0)) for key in sorted(accounts)],
         ):
             self._accounts[bytes(row.key)] = _Account(row.entries, row.paid)
 
@@ -139,24 +149,31 @@ class Books:
         :returns: that refund.
         """
         key = account_key(self._tenant, entry)
-        return self.note_entries({key: 1}).get(key, ())
+        self._count_entries({key: 1})
+        return self.promote({key: 1}).get(key, ())
 
-    def note_entries(self, counts: Mapping[bytes, int]) -> dict[bytes, tuple[Recorded, ...]]:
-        """As :meth:`note_entry`, for so many entries of each account.
+    def take_back(self, counts: Mapping[bytes, int]) -> None:
+        """Count out so many entries of each account, which :meth:`lock` has counted and are no news."""
+        self._count_entries({key: -count for key, count in counts.items()})
+
+    def promote(self, counts: Mapping[bytes, int]) -> dict[bytes, tuple[Recorded, ...]]:
+        """Have the oldest refunds paid that wait for room, where so many entries of each account have made some.
 
         :returns: the refunds that become due, by account.
         """
+        return {key: self._promote_all(key, counts[key]) for key in self._waiting(counts)}
+
+    def _count_entries(self, counts: Mapping[bytes, int]) -> None:
         for key, count in counts.items():
             self._accounts[key].entries += count
-        self._connection.execute(
-            _count_entries(self._tables.account),
-            [{"this_key": key, "counted": self._accounts[key].entries} for key in counts],
-        )
-        return {key: self._promote_all(key, counts[key]) for key in self._waiting(counts)}
+            self._update(self._tables.account, key, entries=self._accounts[key].entries)
 
     def _waiting(self, keys: Iterable[bytes]) -> list[bytes]:
         """Those of the accounts in which refunds wait for room, and there is some."""
-        roomy = [key for key in keys if self._accounts[key].paid < self._accounts[key].entries]
+        # None waits before the first one was paid: that is what fills an account.
+        roomy = [key for key in keys if 0 < self._accounts[key].paid < self._accounts[key].entries]
+        if not roomy:
+            return []
         column = self._tables.event.c.waits_on
         found = select(column).where(column.in_(roomy)).distinct()
         return sorted(bytes(key) for key in self._connection.execute(found).scalars())
@@ -212,25 +229,29 @@ class Books:
     def _names(self, event: PoolEvent) -> dict[str, Any]:
         return {"tenant": self._tenant, "tenant_id": event.tenant_id, "pool_id": event.pool_id}
 
-    def _account(self, event: PoolEntry | PoolRefund) -> dict[str, Any]:
-        return self._names(event) | {
+    def _account(self, key: bytes, event: PoolEntry | PoolRefund, entries: int) -> dict[str, Any]:
+        return {
+            "key": key,
+            **self._names(event),
             "player_id": event.user_id,
             "entry_type": event.entry_type,
-            "entries": 0,
+            "entries": entries,
             "paid": 0,
         }
 
-    def _take(self, table: Table, rows: Sequence[dict[str, Any]]) -> Iterable[Row[Any]]:
+    def _take(
+        self, taking: Callable[[Table, str], Any], table: Table, rows: Sequence[dict[str, Any]]
+    ) -> Iterable[Row[Any]]:
         if not rows:
             return ()
-        return self._connection.execute(_taking(table, self._connection.dialect.name), rows)
+        return self._connection.execute(taking(table, self._connection.dialect.name), rows)
 
     def _update(self, table: Table, key: bytes, **values: object) -> None:
         self._connection.execute(update(table).where(table.c.key == key).values(**values))
 
 
-@lru_cache(maxsize=32)
-def _taking(table: Table, dialect: str) -> Any:
+@lru_cache(maxsize=16)
+def _taking_pools(table: Table, dialect: str) -> Any:
     # The update changes nothing: it is what locks a row that is there already and returns it.
     statement = insert_for(dialect, table)
     return statement.on_conflict_do_update(
@@ -239,6 +260,9 @@ def _taking(table: Table, dialect: str) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _count_entries(account: Table) -> Any:
-    counted = update(account).where(account.c.key == bindparam("this_key"))
-    return counted.values(entries=bindparam("counted"))
+def _taking_accounts(table: Table, dialect: str) -> Any:
+    statement = insert_for(dialect, table)
+    return statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"entries": table.c.entries + statement.excluded.entries},
+    ).returning(table.c.key, table.c.entries, table.c.paid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import pairwise
 
 from sqlalchemy import func
@@ -14,7 +15,6 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..settings import Settings
-from .database import begin_writing
 from .database import Database
 from .database import is_victim
 from .delivery import Delivery
@@ -39,6 +39,10 @@ class Store:
         self._database = database
         self._tables = tables
         self._settings = settings
+
+    def turn(self, seconds: float) -> AbstractContextManager[None]:
+        """See :meth:`Database.turn`."""
+        return self._database.turn(seconds)
 
     def record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """Write the deliveries in one transaction, committed when this returns.
@@ -70,27 +74,26 @@ class Store:
 
     def foresee(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """What :meth:`record` would make of the deliveries now. They are recorded, and taken back."""
-        with self._database.engine.connect() as connection:
-            begin_writing(connection)
-            recording = Recording(connection, self._tables, self._settings, deliveries)
-            recorded = [recording.record(delivery) for delivery in deliveries]
+        with self._database.begun() as connection:
+            recorded = [*self._recording(connection, deliveries).one_by_one()]
             connection.rollback()
             return recorded
 
     def _record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         with self._database.write() as connection:
-            return Recording(connection, self._tables, self._settings, deliveries).record_all(
-                deliveries
-            )
+            return self._recording(connection, deliveries).all_at_once()
 
     def _record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:
-            recording = Recording(connection, self._tables, self._settings, deliveries)
             recorded = []
-            for delivery in deliveries:
-                recorded.append(recording.record(delivery))
-                note(connection, delivery, recorded[-1])
+            one_by_one = self._recording(connection, deliveries).one_by_one()
+            for delivery, each in zip(deliveries, one_by_one, strict=True):
+                recorded.append(each)
+                note(connection, delivery, each)
             return recorded
+
+    def _recording(self, connection: Connection, deliveries: Sequence[Delivery]) -> Recording:
+        return Recording(connection, self._tables, self._settings, deliveries)
 
     def make_room(self) -> None:
         """See :meth:`Database.make_room`."""
