@@ -8,7 +8,7 @@ project = "Flask-Pooled"
 release, version = get_version("Flask-Pooled", placeholder="")
 
 extensions = ["sphinx.ext.autodoc", "pallets_sphinx_themes"]
-exclude_patterns = ["_build", "csp_table.rst"]
+exclude_patterns = ["_build", "*_table.rst"]
 default_role = "code"
 
 # Signatures as they are written, defaults included.

@@ -54,5 +54,6 @@ def test_the_template_globals_are_those_of_the_extension() -> None:
 
 def test_every_page_is_in_the_contents() -> None:
     contents = re.findall(r"^   (\w+)$", Page("index.rst").source, re.MULTILINE)
-    pages = {page.stem for page in (ROOT / "docs").glob("*.rst")} - {"index", "csp_table"}
+    pages = {page.stem for page in (ROOT / "docs").glob("*.rst")} - {"index"}
+    pages -= {page for page in pages if page.endswith("_table")}  # part of another
     assert sorted(contents) == sorted(pages)

@@ -112,7 +112,7 @@ def tokens_and_signatures(player: Player, header: str | bytes | None) -> None:
 
 
 def events(body: bytes) -> None:
-    """An event is one of four, told apart by its class."""
+    """An event is told apart by its class."""
     event = parse_event(body)
     assert_type(event, PoolWin | PoolRefund | PoolEntry | UnknownEvent)
     assert_type(event.kind, str)
