@@ -1,7 +1,8 @@
 """Take the pictures of the documentation from the running demo: ``python docs/make_pictures.py``.
 
-Plays a little as Jordan Smith, and writes ``docs/_static/lobby.png`` and ``docs/_static/wallet.png``. Needs Chromium
-on the machine (Debian and Ubuntu: ``sudo apt-get install chromium``), or its path in ``CHROMIUM``.
+Plays a little as Jordan Smith, looks at it as an operator, and writes ``lobby.png``, ``wallet.png``, ``console.png`` and
+``event.png`` into ``docs/_static``, or into the folder that is given. Needs Chromium on the machine (Debian and Ubuntu:
+``sudo apt-get install chromium``), or its path in ``CHROMIUM``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _PLAYER = "player_abc123"
 _LARGEST = 200_000
 
 #: Milliseconds for a webhook to reach the open page.
-_SOON = 15_000
+_SOON = 60_000
 
 #: Decodes a PNG in the browser: width, height, and the RGBA bytes.
 _PIXELS = """async png => {
@@ -54,14 +55,16 @@ _PIXELS = """async png => {
 
 
 def main() -> None:
-    """Start the demo, play, and take both pictures."""
+    """Start the demo, play, and take the pictures."""
     executable = os.environ.get("CHROMIUM") or next(
         filter(None, map(shutil.which, _BROWSERS)), None
     )
     if executable is None:
         sys.exit("No Chromium found. Debian and Ubuntu: sudo apt-get install chromium")
-    _PICTURES.mkdir(exist_ok=True)
-    with _demo() as (casino, delivery_log), sync_playwright() as playwright:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else _PICTURES
+    folder.mkdir(exist_ok=True)
+    expect.set_options(timeout=_SOON)
+    with _demo() as (casino, delivery_log, console), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         page = browser.new_page(
             viewport={"width": 1280, "height": 960}, color_scheme="light", reduced_motion="reduce"
@@ -69,10 +72,11 @@ def main() -> None:
         page.goto(casino)
         page.get_by_role("button", name="Jordan Smith").click()
         _play(page, delivery_log)
-        _take(page, "lobby")
+        _take(page, folder, "lobby")
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(f"{casino}/wallet")
-        _take(page, "wallet")
+        _take(page, folder, "wallet")
+        _look_after(page, folder, console)
         browser.close()
 
 
@@ -90,6 +94,17 @@ def _play(page: Page, delivery_log: str) -> None:
     expect(page.locator(".toast.shown")).to_have_count(0, timeout=_SOON)
 
 
+def _look_after(page: Page, folder: Path, console: str) -> None:
+    """What an operator sees: how it stands, and one event's life."""
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(console)
+    _take(page, folder, "console")
+    page.get_by_placeholder("Player, pool or event").fill(_PLAYER)
+    page.keyboard.press("Enter")
+    page.get_by_role("row").filter(has_text="win").get_by_role("link").first.click()
+    _take(page, folder, "event")
+
+
 def _enter(game: FrameLocator, size: int) -> None:
     card = game.locator(f'[data-size="{size}"]')
     card.locator('[data-entry="paid"]').click()
@@ -100,8 +115,8 @@ def _close_result(game: FrameLocator) -> None:
     game.locator("#result-close").click()
 
 
-def _take(page: Page, name: str) -> None:
-    path = _PICTURES / f"{name}.png"
+def _take(page: Page, folder: Path, name: str) -> None:
+    path = folder / f"{name}.png"
     width, height, encoded = page.evaluate(_PIXELS, base64.b64encode(page.screenshot()).decode())
     pixels = bytearray(base64.b64decode(encoded))
     del pixels[3::4]  # a screenshot is opaque
@@ -112,7 +127,7 @@ def _take(page: Page, name: str) -> None:
     else:
         sys.exit(f"{path.name} would be larger than {_LARGEST:,} bytes")
     path.write_bytes(png)
-    print(f"{path.relative_to(_ROOT)}: {len(png):,} bytes")
+    print(f"{path}: {len(png):,} bytes")
 
 
 def _coarser(pixels: bytes | bytearray, levels: int) -> bytes:
@@ -147,8 +162,8 @@ def _control(delivery_log: str, path: str, **asked: Any) -> None:
 
 
 @contextmanager
-def _demo() -> Iterator[tuple[str, str]]:
-    """The running demo: the casino's address, and that of the delivery log."""
+def _demo() -> Iterator[tuple[str, str, str]]:
+    """The running demo: the casino's address, that of the delivery log, and that of the console."""
     process = subprocess.Popen(
         [sys.executable, "-m", "example_app.demo"], cwd=_ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -156,12 +171,12 @@ def _demo() -> Iterator[tuple[str, str]]:
         addresses: list[str] = []
         for line in process.stdout or ():
             addresses += re.findall(r"http://\S+", line)
-            if len(addresses) == 2:
+            if len(addresses) == 3:
                 break
         else:
             sys.exit("The demo did not start.")
-        casino, delivery_log = addresses
-        yield casino, delivery_log
+        casino, delivery_log, console = addresses
+        yield casino, delivery_log, console
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate()
