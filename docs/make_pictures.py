@@ -1,8 +1,8 @@
 """Take the pictures of the documentation from the running demo: ``python docs/make_pictures.py``.
 
-Plays a little as Jordan Smith, looks at it as an operator, and writes ``lobby.png``, ``wallet.png``, ``console.png`` and
-``event.png`` into ``docs/_static``, or into the folder that is given. Needs Chromium on the machine (Debian and Ubuntu:
-``sudo apt-get install chromium``), or its path in ``CHROMIUM``.
+Plays a little as Jordan Smith, looks at it as an operator, and writes ``lobby.png``, ``wallet.png``, ``console.png``
+and ``event.png`` into ``docs/_static``, or into the folder that is given. Needs Chromium on the machine (Debian and
+Ubuntu: ``sudo apt-get install chromium``), or its path in ``CHROMIUM``.
 """
 
 from __future__ import annotations

@@ -40,16 +40,15 @@ class Example:
     def __init__(self, name: str, folder: Path, **environment: str) -> None:
         self.folder = folder / name
         shutil.copytree(EXAMPLES / name, self.folder)
-        self.secret = secrets.token_hex(32)
-        self._environment = readers_environment(
-            # The package of this tree, whichever is installed.
-            PYTHONPATH=str(ROOT),
-            POOLED_TENANT="royal-casino",
-            POOLED_JWT_SECRET=secrets.token_hex(32),
-            POOLED_WEBHOOK_SECRET=self.secret,
-            FLASK_SECRET_KEY=secrets.token_hex(32),
-            **environment,
-        )
+        settings = {
+            "POOLED_TENANT": "royal-casino",
+            "POOLED_JWT_SECRET": secrets.token_hex(32),
+            "POOLED_WEBHOOK_SECRET": secrets.token_hex(32),
+            "FLASK_SECRET_KEY": secrets.token_hex(32),
+        } | environment
+        self.secret = settings["POOLED_WEBHOOK_SECRET"]
+        # The package of this tree, whichever is installed.
+        self._environment = readers_environment(PYTHONPATH=str(ROOT), **settings)
         self._port = free_port()
         self._browser = build_opener(HTTPCookieProcessor(CookieJar()))
         self._processes: list[Process] = []
@@ -67,6 +66,12 @@ class Example:
         eventually(lambda: self._answers() or not process.running)
         assert process.running, process.said
         return process
+
+    def reached_at(self, port: int) -> None:
+        """From now on it is another server's port; wait until that answers."""
+        self._port = port
+        eventually(lambda: self._answers() or not self._processes[-1].running)
+        assert self._processes[-1].running, self._processes[-1].said
 
     def run(self, program: str) -> str:
         """Run a few lines of Python in the example's folder; returns what they print."""

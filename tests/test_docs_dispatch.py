@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -82,17 +80,6 @@ def test_task_pays_and_so_does_the_command(folder: Path) -> None:
     assert done.stdout.splitlines() == ["{'received': True}", "[10000]"], done.stderr
     done = _run(folder, "-m", "flask", "--app", "casino", "pooled", "worker", "--once")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-
-
-def test_service_starts_the_worker() -> None:
-    unit = configparser.ConfigParser()
-    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as documented by configparser
-    unit.read_string(PAGE.captioned()["/etc/systemd/system/pooled-worker.service"])
-    program, *arguments = shlex.split(unit["Service"]["ExecStart"])
-    assert Path(program).name == "flask"
-    assert arguments[:4] == ["--app", "casino", "pooled", "worker"]
-    # Raises for an option that it does not know.
-    assert worker.make_context("worker", arguments[4:]).params["concurrency"] == 4
 
 
 def test_every_option_is_there_with_its_default() -> None:

@@ -17,7 +17,7 @@ PAGES = [*(ROOT / "docs").glob("*.rst"), ROOT / "README.md"]
 
 def _named() -> dict[str, str]:
     """What each picture on a page says to those who do not see it, by its name."""
-    named = {}
+    named: dict[str, str] = {}
     for page in PAGES:
         source = page.read_text()
         found = re.findall(r"image:: _static/(\S+\.png)\n +:alt: (.+)$", source, re.MULTILINE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import logging
 import re
@@ -77,7 +76,7 @@ def test_every_block_is_run() -> None:
         *("wallet.py", "casino.py", "brands.py", "plain.py", "remote.py", "observers.py"),
         "other_database.py",
         *("test_wallet.py", "crontab", "retry the dead"),
-        *("config.py", "casino.socket", "casino.service"),
+        "config.py",
     }
 
 
@@ -86,23 +85,6 @@ def test_documented_connections_notice_as_soon_as_ours(
 ) -> None:
     documented = load(folder / "config.py", monkeypatch).SQLALCHEMY_ENGINE_OPTIONS["connect_args"]
     assert documented == _ALIVE
-
-
-def _unit(name: str) -> configparser.ConfigParser:
-    unit = configparser.ConfigParser()
-    unit.optionxform = str  # type: ignore[assignment,method-assign]  # as documented by configparser
-    unit.read_string(PAGE.captioned()[name])
-    return unit
-
-
-def test_service_serves_the_casino_on_its_socket(folder: Path, config: dict[str, Any]) -> None:
-    service = _unit("casino.service")
-    assert service["Unit"]["Requires"] == "casino.socket"
-    assert _unit("casino.socket")["Socket"]["ListenStream"].startswith("127.0.0.1:")
-    program, *arguments = shlex.split(service["Service"]["ExecStart"].replace("()", "'()'"))
-    assert Path(program).name == "gunicorn"
-    checked = run(folder, config, "gunicorn", *arguments, "--check-config")
-    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_documented_test_passes(folder: Path) -> None:
