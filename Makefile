@@ -14,7 +14,7 @@ test: $(VENV)/.dev
 
 # What may depend on the version of Python, without other processes: make portable PYTHON=python3.13 VENV=.venv-3.13
 PORTABLE := attempts bypass caches commit csp csp_payment databases decisions embed embed_players errors \
-	event_fields events extension fairness frame_headers groupcommit handoff heartbeat intake leaks money player processing \
+	event_fields events extension fairness frame_headers groupcommit handoff heartbeat intake leaks limits messages money player processing \
 	public_api recording refresh session setting_values settings signals signature sites spool streaming \
 	talisman tokens unsigned versions webhook
 
