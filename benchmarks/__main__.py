@@ -16,9 +16,12 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from benchmarks import busy
 from benchmarks import draining
+from benchmarks import large
 from benchmarks import page
 from benchmarks import serving
+from benchmarks import storm
 from benchmarks.figures import Failure
 from benchmarks.figures import MissingTool
 from benchmarks.figures import Row
@@ -54,7 +57,10 @@ GROUPS = {
     "postgres": Group("10", "a webhook in PostgreSQL", serving.postgres_rows),
     "drain": Group("7", "working on events in SQLite", draining.sqlite_rows),
     "drain-postgres": Group("7", "working on events in PostgreSQL", draining.postgres_rows),
+    "large": Group("5", "a webhook in a large inbox", large.rows),
+    "busy": Group("6", "a webhook while events are worked on", busy.rows),
     "celery": Group("7", "working on events against Celery", draining.celery_rows),
+    "storm": Group("9", "a storm of entries and refunds", storm.rows),
 }
 
 

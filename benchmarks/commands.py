@@ -25,7 +25,7 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy import text
 
-from benchmarks.inbox import _fill
+from benchmarks.inbox import fill
 from flask_pooled import pool_refund
 from flask_pooled import pool_win
 from flask_pooled import Pooled
@@ -76,7 +76,7 @@ def main(count: int, uri: str) -> None:
         database = state.inbox.decisions._database
         now = int(time.time() * 1000)
         print(f"{count} rows in {database.engine.name}")
-        _fill(database, state.inbox.store._tables.event, count, now)
+        fill(database, state.inbox.store._tables.event, count, now)
         with database.write() as connection:
             connection.execute(
                 text(

@@ -56,7 +56,7 @@ def main(count: int, uri: str) -> None:
     database = state.inbox.decisions._database
     now = int(time.time() * 1000)
     print(f"{count} rows in {database.engine.name}")
-    _timed("filling", lambda: _fill(database, state.inbox.store._tables.event, count, now))
+    _timed("filling", lambda: fill(database, state.inbox.store._tables.event, count, now))
     for name, work in itertools.chain(_work(state, count, now), console.pages(app, state, count)):
         _print(name, work)
     batches = _prune(state)
@@ -82,7 +82,8 @@ def _app(uri: str) -> Flask:
     return app
 
 
-def _fill(database: Database, events: Table, count: int, now: int) -> None:
+def fill(database: Database, events: Table, count: int, now: int) -> None:
+    """Fill an empty inbox with so many rows, the last of which has just arrived."""
     if database.engine.name == "sqlite":
         with database.read() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")

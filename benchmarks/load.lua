@@ -1,7 +1,7 @@
 -- For wrk: sends the signed bodies of a file, each thread its share, in their order.
 -- ONCE: each of them once, and then end; else again from the first, until the time is over.
 local once = os.getenv("ONCE") == "1"
-local requests, at, answered, ready = {}, 0, 0, nil
+local requests, at, answered, ready, finished = {}, 0, 0, nil, false
 local threads = 0
 
 function setup(thread)
@@ -35,6 +35,11 @@ if once then
     -- Its own question, for connections that have nothing left to send, is answered by 204.
     function response(status)
         if status ~= 204 then answered = answered + 1 end
-        if answered >= #requests then wrk.thread:stop() end
+        if answered < #requests or finished then return end
+        finished = true
+        wrk.thread:stop()
+        -- Who started wrk has to end it: it waits for its time to be over, whatever its threads do.
+        io.write("finished\n")
+        io.flush()
     end
 end

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,14 +70,21 @@ def find_wrk() -> str:
 def _run(seconds: int, port: int, bodies: Path, *, once: bool) -> Load:
     options = [f"-t{_THREADS}", f"-c{_CONNECTIONS}", f"-d{seconds}s", "--timeout=30s"]
     environment = {"BODIES": str(bodies), "THREADS": str(_THREADS), "ONCE": str(int(once))}
-    ended = subprocess.run(  # noqa: S603
+    wrk = subprocess.Popen(  # noqa: S603
         [find_wrk(), "--latency", *options, "-s", str(_SCRIPT), f"http://127.0.0.1:{port}"],
         env=os.environ | environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
-        check=True,
     )
-    return read(ended.stdout)
+    told, finished = [], 0
+    with wrk:
+        for line in wrk.stdout or ():
+            told.append(line)
+            finished += line == "finished\n"
+            if once and finished == _THREADS:
+                wrk.send_signal(signal.SIGINT)
+                once = False
+    return read("".join(told))
 
 
 def read(report: str) -> Load:

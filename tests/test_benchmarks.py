@@ -11,7 +11,10 @@ import pytest
 from sqlalchemy import create_engine
 
 from benchmarks import __main__ as program
+from benchmarks import large
+from benchmarks.apps import make_pooled
 from benchmarks.bodies import entry
+from benchmarks.bodies import SECRET
 from benchmarks.databases import sqlite_uri
 from benchmarks.figures import Comparison
 from benchmarks.figures import Failure
@@ -33,9 +36,13 @@ from benchmarks.record import Record
 from benchmarks.report import DOCS
 from benchmarks.report import publish
 from benchmarks.report import table
+from benchmarks.storm import Storm
 from benchmarks.wallet import book
+from benchmarks.wallet import connect_receivers
 from benchmarks.wallet import count_entries
 from benchmarks.wallet import create_wallet
+from benchmarks.wallet import refunds_by_player
+from flask_pooled import sign_body
 
 _RATES = Comparison("1", "ours", "theirs", "per s", [10, 40, 20], [10, 20, 40], Goal(at_least=1))
 _LATE = Comparison("3", "late", "theirs", "ms", [3.0], [2.0], Goal(at_most=1.2))
@@ -190,6 +197,37 @@ def test_what_fails_half_way_keeps_what_it_found(
         Failure("5", "none", "not on this machine: a disk"),
     ]
     assert program.main(["fails", "lacks"]) == 1
+
+
+def test_a_storm_owes_what_the_inbox_pays(tmp_path: Path) -> None:
+    uri = sqlite_uri(tmp_path, "casino")
+    create_wallet(uri)
+    app, pooled = make_pooled(uri, folder=str(tmp_path))
+    connect_receivers(app)
+    client, storm = app.test_client(), Storm(50)
+    with app.app_context():
+        for bodies in (storm.entries(), storm.refunds()):
+            for body in bodies:
+                headers = {"X-Pooled-Signature": sign_body(body, SECRET)}
+                client.post("/pooled/webhook", data=body, headers=headers)
+            pooled.drain()
+        assert pooled.stats()["states"] == {"done": 101, **storm.unpaid()}
+    with create_engine(uri).connect() as connection:
+        assert count_entries(connection) == 50
+        assert refunds_by_player(connection) == storm.owed()
+
+
+def test_the_large_inbox_has_its_rows_and_takes_more(tmp_path: Path) -> None:
+    large._fill(tmp_path, 1000)
+    app, pooled = make_pooled(folder=str(tmp_path))
+    body = entry(1)
+    headers = {"X-Pooled-Signature": sign_body(body, SECRET)}
+    answer = app.test_client().post("/pooled/webhook", data=body, headers=headers)
+    assert answer.status_code == 200
+    with app.app_context():
+        states = pooled.stats()["states"]
+    assert sum(states.values()) == 1001
+    assert states["pending"] == 1
 
 
 def test_the_baseline_books_each_event_once(tmp_path: Path) -> None:
