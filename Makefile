@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test portable minimum simulate check docs bench locked lock clean
+.PHONY: demo test portable minimum simulate mutants check docs bench locked lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m example_app.demo
@@ -14,8 +14,8 @@ test: $(VENV)/.dev
 
 # What may depend on the version of Python, without other processes: make portable PYTHON=python3.13 VENV=.venv-3.13
 PORTABLE := attempts bypass caches commit csp csp_payment databases decisions embed embed_players errors \
-	event_fields events extension fairness frame_headers groupcommit handoff heartbeat intake leaks limits messages money player processing \
-	public_api recording refresh session setting_values settings signals signature sites spool streaming \
+	event_fields events extension fairness frame_headers groupcommit handoff heartbeat identity intake leaks limits messages money player \
+	processing public_api recorded recording refresh session setting_values settings signals signature sites spool streaming \
 	talisman tokens unsigned versions webhook
 
 portable: $(VENV)/.dev
@@ -30,6 +30,11 @@ SEED ?= 1
 N ?= 10000
 simulate: $(VENV)/.dev
 	$(BIN)/python tests/simulate.py $(SEED) $(N)
+
+# Every small change to some modules, and which of them no test notices: make mutants PART=inbox
+PART ?= core
+mutants: $(VENV)/.dev $(VENV)/.tools
+	$(BIN)/python tests/mutants.py $(PART)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

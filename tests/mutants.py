@@ -1,0 +1,123 @@
+"""Change the code in every small way there is, one at a time, and count what no test notices.
+
+    make mutants PART=core
+    make mutants PART=inbox
+
+prints how many mutants each module has, how many were killed and how many survived, and then shows each survivor. It
+takes some twenty minutes of one processor for a part; nothing is left in the tree.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Modules, and the fastest tests that are about them."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+    #: What pytest's ``-k`` shall choose.
+    chosen: str = "not postgresql"
+
+
+PARTS = {
+    "core": Part(
+        (
+            *("csp", "events", "fairness", "money", "payload", "player", "setting_values"),
+            *("settings", "signals", "signature", "token_check", "tokens"),
+        ),
+        (
+            *("csp", "csp_payment", "errors", "event_fields", "events", "fairness", "limits"),
+            *("messages", "money", "player", "public_api", "setting_values", "settings"),
+            *("signals", "signature", "token_check", "tokens"),
+        ),
+    ),
+    "inbox": Part(
+        (
+            *("inbox/credits", "inbox/delivery", "inbox/entries", "inbox/holds", "inbox/identity"),
+            *("inbox/known", "inbox/recording", "inbox/refunds", "inbox/rows"),
+        ),
+        ("decisions", "identity", "recorded", "recording"),
+        # Whoever kills a mutant by an example in a thousand kills it by a plain test, too.
+        "not postgresql and not books_always and not three_entries_three",
+    ),
+}
+
+
+def _prepare(part: Part, tree: Path) -> None:
+    """Copy the tree, with what mutmut is to do."""
+    unwanted = shutil.ignore_patterns("__pycache__", "_build", ".*", "*.egg-info", "mutants")
+    shutil.copytree(ROOT, tree, ignore=unwanted)
+    options = {
+        "source_paths": ["flask_pooled"],
+        "only_mutate": [f"flask_pooled/{module}.py" for module in part.modules],
+        "also_copy": ["example_app", "benchmarks", "docs", "README.md", "CHANGES.rst"],
+        "pytest_add_cli_args": ["-q", "-k", part.chosen],
+        "pytest_add_cli_args_test_selection": [f"tests/test_{test}.py" for test in part.tests],
+    }
+    with (tree / "pyproject.toml").open("a") as file:
+        print("\n[tool.mutmut]", file=file)
+        for name, value in options.items():
+            # Lists of plain text are the same in TOML as in Python.
+            print(f"{name} = {value}", file=file)
+
+
+def _mutmut(tree: Path, *words: str) -> str:
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = (sys.executable, "-m", "mutmut", *words)
+    done = subprocess.run(
+        command, cwd=tree, env=environ, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"mutmut {' '.join(words)} failed:\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+def run(part: Part, tree: Path) -> Iterator[tuple[str, str]]:
+    """Try every mutant of a part; yields the name of each, and what became of it."""
+    _prepare(part, tree)
+    _mutmut(tree, "run", "--max-children", "1")
+    yield from re.findall(r"^ +(\S+): (.+)$", _mutmut(tree, "results", "--all", "true"), re.M)
+
+
+def main(name: str) -> None:
+    """Print the table and the survivors."""
+    part = PARTS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder, "tree")
+        fates = dict(run(part, tree))
+        print(f"{'module':<28}{'mutants':>9}{'killed':>9}{'survived':>10}")
+        total = Counter[str]()
+        for module in part.modules:
+            start = f"flask_pooled.{module.replace('/', '.')}."
+            ends = [fate for mutant, fate in fates.items() if mutant.startswith(start)]
+            # A mutant that never ends is noticed as well.
+            killed = sum(fate in ("killed", "timeout") for fate in ends)
+            total += Counter(mutants=len(ends), killed=killed)
+            print(f"{module:<28}{len(ends):>9}{killed:>9}{len(ends) - killed:>10}")
+        all_of_it, killed = total["mutants"], total["killed"]
+        print(f"{'':<28}{all_of_it:>9}{killed:>9}{all_of_it - killed:>10}")
+        for mutant, fate in fates.items():
+            if fate not in ("killed", "timeout"):
+                diff = _mutmut(tree, "show", mutant)
+                changed = [line for line in diff.splitlines() if re.match(r"[+-](?![+-])", line)]
+                print(f"\n{mutant}: {fate}", *changed, sep="\n", flush=True)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in ([name] for name in PARTS):
+        raise SystemExit(f"python tests/mutants.py {'|'.join(PARTS)}")
+    main(sys.argv[1])
