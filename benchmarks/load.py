@@ -39,10 +39,10 @@ class Load:
 def send_for(seconds: int, port: int, bodies: Path) -> Load:
     """Send as many as are answered in that time.
 
-    :raises RuntimeError: something was refused.
+    :raises RuntimeError: more than one in a hundred failed, so that the rest says nothing.
     """
     load = _run(seconds, port, bodies, once=False)
-    if load.failed:
+    if load.failed * 100 > load.answers:
         raise RuntimeError(f"{load.failed} of {load.answers} requests failed")
     return load
 

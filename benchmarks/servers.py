@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 from urllib.error import HTTPError
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -66,26 +68,32 @@ def serving(command: Sequence[str], port: int, environment: Mapping[str, str]) -
 
     :raises RuntimeError: it does not answer.
     """
-    with running(command, environment) as started:
+    with TemporaryFile() as log, running(command, environment, log) as started:
         until = time.monotonic() + _START
         while not _answers(port):
             if started.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"this did not serve: {' '.join(command)}")
+                log.seek(0)
+                last = log.read().decode(errors="replace").strip().rpartition("\n")[2]
+                raise RuntimeError(f"{command[2]} on port {port} did not serve: {last}")
             time.sleep(0.05)
         yield Process(started.pid, port)
 
 
 @contextmanager
 def running(
-    command: Sequence[str], environment: Mapping[str, str]
+    command: Sequence[str], environment: Mapping[str, str], log: IO[bytes] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program until the end of the block; what it tells goes where our own errors go."""
+    """Run a program until the end of the block.
+
+    :param log: takes what it tells.
+    """
     paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
     started = subprocess.Popen(  # noqa: S603
         command,
         env={**os.environ, "PYTHONPATH": paths, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        stderr=log or subprocess.DEVNULL,
     )
     try:
         yield started
