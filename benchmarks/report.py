@@ -41,8 +41,9 @@ def publish(record: Record, docs: Path = DOCS) -> None:
     """
     data = docs / "_static" / "performance.json"
     known = load(data)
-    whole = Record(record.machine, known.groups | record.groups)
-    save(whole, data)
+    save(Record(record.machine, known.groups | record.groups), data)
+    # With as many digits as are kept.
+    whole = load(data)
     (docs / "_static" / "performance.svg").write_text(draw(whole.rows()))
     (docs / "performance_table.rst").write_text(table(whole))
 

@@ -45,6 +45,7 @@ from benchmarks.wallet import refunds_by_player
 from flask_pooled import sign_body
 
 _RATES = Comparison("1", "ours", "theirs", "per s", [10, 40, 20], [10, 20, 40], Goal(at_least=1))
+_EXACT = Comparison("8", "ours", "theirs", "µs", [123456.7, 2.0], [3.14159265, 3.0])
 _LATE = Comparison("3", "late", "theirs", "ms", [3.0], [2.0], Goal(at_most=1.2))
 _ROWS: list[Row] = [
     Shown("9", "storm", "nothing lost", True),
@@ -130,6 +131,14 @@ def test_what_a_run_did_not_measure_stays_as_it_was(tmp_path: Path) -> None:
         "b": Measured("quick", 1, _ROWS[:3]),
     }
     assert (tmp_path / "performance_table.rst").read_text() == table(kept)
+
+
+def test_table_and_data_agree_to_the_last_digit(tmp_path: Path) -> None:
+    (tmp_path / "_static").mkdir()
+    publish(Record({}, {"a": Measured("full", 9, [_EXACT])}), tmp_path)
+    kept = load(tmp_path / "_static" / "performance.json")
+    assert (tmp_path / "performance_table.rst").read_text() == table(kept)
+    assert (tmp_path / "_static" / "performance.svg").read_text() == draw(kept.rows())
 
 
 def test_the_documentation_shows_the_figures_that_it_offers() -> None:
