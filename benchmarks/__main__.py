@@ -66,6 +66,17 @@ GROUPS = {
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure what the command line names; the exit code is 1 if a row could not be measured."""
+    given = read_words(words)
+    plan = SMALLEST if given.smallest else QUICK if given.quick else FULL
+    with _silence():
+        record = measure(given.groups or list(GROUPS), plan)
+    if given.write or not (given.groups or given.smallest):
+        publish(record)
+    return int(any(isinstance(row, Failure) for row in record.rows()))
+
+
+def read_words(words: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="group", help=", ".join(GROUPS))
     parser.add_argument("--quick", action="store_true", help="in two minutes, and less exactly")
@@ -74,12 +85,7 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     if unknown := set(given.groups) - set(GROUPS):
         parser.error(f"no such group: {', '.join(sorted(unknown))}. There are {', '.join(GROUPS)}")
-    plan = SMALLEST if given.smallest else QUICK if given.quick else FULL
-    with _silence():
-        record = measure(given.groups or list(GROUPS), plan)
-    if given.write or not (given.groups or given.smallest):
-        publish(record)
-    return int(any(isinstance(row, Failure) for row in record.rows()))
+    return given
 
 
 @contextmanager

@@ -34,8 +34,8 @@ WORKER = [
     *("pooled", "worker"),
 ]
 
-#: Seconds that what waits may take before a round is given up.
-_PATIENCE = 600
+#: Seconds without progress after which a run is given up.
+_PATIENCE = 120
 
 _WORKERS = {"worker": "``flask pooled worker``", "thread": "a thread of the serving processes"}
 _ALONE = "nobody working on them"
@@ -63,15 +63,19 @@ class Backlog:
             return dict(self._pooled.stats()["states"])
 
     def wait(self) -> float:
-        """Until none is; returns how many seconds.
+        """Until none does; returns how many seconds.
 
-        :raises RuntimeError: it took too long.
+        :raises RuntimeError: nobody works on them.
         """
-        started = time.monotonic()
-        while self.count():
-            if time.monotonic() > started + _PATIENCE:
-                raise RuntimeError(f"{self.count()} events still wait after {_PATIENCE} seconds")
+        started = moved = time.monotonic()
+        least = waiting = self.count()
+        while waiting:
             time.sleep(0.1)
+            waiting = self.count()
+            if waiting < least:
+                least, moved = waiting, time.monotonic()
+            elif time.monotonic() > moved + _PATIENCE:
+                raise RuntimeError(f"{waiting} events wait, and in {_PATIENCE} s none was done")
         return time.monotonic() - started
 
 

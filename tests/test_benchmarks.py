@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +146,30 @@ def test_the_documentation_shows_the_figures_that_it_offers() -> None:
     known = load(DOCS / "_static" / "performance.json")
     assert (DOCS / "performance_table.rst").read_text() == table(known)
     assert (DOCS / "_static" / "performance.svg").read_text() == draw(known.rows())
+
+
+def test_the_documentation_explains_each_row_that_it_shows() -> None:
+    shown = {row.number for row in load(DOCS / "_static" / "performance.json").rows()}
+    page = (DOCS / "performance.rst").read_text()
+    assert shown == set(re.findall(r"^   \* - (\d+)$", page, re.MULTILINE))
+    assert shown == {group.numbers for group in program.GROUPS.values()} | {"3", "4"}
+
+
+def test_the_commands_of_the_documentation_are_understood() -> None:
+    page = (DOCS / "performance.rst").read_text()
+    commands = re.findall(r"^   \.venv/bin/python -m benchmarks (.*)$", page, re.MULTILINE)
+    assert commands == ["--quick iframe drain", "--help"]
+    assert program.read_words(commands[0].split()).groups == ["iframe", "drain"]
+    with pytest.raises(SystemExit) as asked:
+        program.read_words(commands[1].split())
+    assert asked.value.code == 0
+
+
+def test_a_group_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        program.read_words(["iframe", "speed"])
+    assert refused.value.code == 2
+    assert "no such group: speed. There are iframe, " in capsys.readouterr().err
 
 
 def test_the_report_of_wrk_is_read() -> None:
