@@ -12,13 +12,29 @@ from dataclasses import field
 from typing import Any
 from typing import Final
 
+from jwt.algorithms import HMACAlgorithm
+from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
 from flask_pooled.player import CURRENCIES
-from flask_pooled.tokens import hs256
 from flask_pooled.tokens import MAX_TTL
 
-_SIGNER: Final = hs256()
+
+class _QuietHMAC(HMACAlgorithm):
+    """HMAC-SHA256 without PyJWT's warning at every token about a short key: the settings warn once."""
+
+    def check_key_length(self, key: Any) -> None:
+        """Accept every length that Pooled may issue."""
+
+
+def _hs256() -> PyJWS:
+    """What reads HS256, and no other algorithm."""
+    jws = PyJWS(algorithms=[])
+    jws.register_algorithm("HS256", _QuietHMAC(HMACAlgorithm.SHA256))
+    return jws
+
+
+_SIGNER: Final = _hs256()
 
 #: Each claim that a token must have: what it must be, and how to tell.
 _CLAIMS: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {

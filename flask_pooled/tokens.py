@@ -10,13 +10,13 @@ from base64 import urlsafe_b64encode
 from functools import lru_cache
 from typing import Any
 from typing import Final
-
-from jwt.algorithms import HMACAlgorithm
-from jwt.api_jws import PyJWS
-from jwt.exceptions import InvalidKeyError
+from typing import TYPE_CHECKING
 
 from flask_pooled.errors import TokenError
 from flask_pooled.player import Player
+
+if TYPE_CHECKING:
+    from jwt.algorithms import HMACAlgorithm
 
 #: Seconds: what the guide recommends, and the most that it allows.
 DEFAULT_TTL: Final = 3600
@@ -25,23 +25,7 @@ MAX_TTL: Final = 86400
 #: What stands behind a last name without being one.
 _SUFFIXES: Final = frozenset({"jr", "sr", "ii", "iii", "iv", "phd", "esq"})
 
-
-_ALGORITHM: Final = HMACAlgorithm(HMACAlgorithm.SHA256)
 _write_json: Final = json.JSONEncoder(separators=(",", ":")).encode
-
-
-class _QuietHMAC(HMACAlgorithm):
-    """HMAC-SHA256 without PyJWT's warning at every token about a short key: the settings warn once."""
-
-    def check_key_length(self, key: Any) -> None:
-        """Accept every length that Pooled may issue."""
-
-
-def hs256() -> PyJWS:
-    """What reads HS256, and no other algorithm."""
-    jws = PyJWS(algorithms=[])
-    jws.register_algorithm("HS256", _QuietHMAC(HMACAlgorithm.SHA256))
-    return jws
 
 
 def mint_token(
@@ -79,15 +63,10 @@ def mint_token(
     }
     if player.email is not None:
         claims["email"] = player.email
-    try:
-        key = _prepared(_checked_secret(secret))
-    except InvalidKeyError:
-        raise TokenError(
-            "the JWT secret is a public or private key. Pass the secret that Pooled issued."
-        ) from None
+    key = _prepared(_checked_secret(secret))
     # The compact serialization of RFC 7515, 7.1. PyJWT's own encode prepares header and key anew for each token.
     signed = b"%b.%b" % (_HEADER, _base64url(_write_json(claims).encode()))
-    return (b"%b.%b" % (signed, _base64url(_ALGORITHM.sign(signed, key)))).decode()
+    return (b"%b.%b" % (signed, _base64url(_algorithm().sign(signed, key)))).decode()
 
 
 def abbreviate_name(name: str) -> str:
@@ -136,10 +115,28 @@ def _base64url(data: bytes) -> bytes:
 _HEADER: Final = _base64url(b'{"alg":"HS256","typ":"JWT"}')
 
 
+@lru_cache(maxsize=1)
+def _algorithm() -> HMACAlgorithm:
+    """PyJWT's own, imported with the first token: where cryptography is installed it brings that along."""
+    from jwt.algorithms import HMACAlgorithm
+
+    return HMACAlgorithm(HMACAlgorithm.SHA256)
+
+
 @lru_cache(maxsize=16)
 def _prepared(secret: bytes) -> bytes:
-    """Return a secret as PyJWT signs with it: checked once, since it is the same for every token of an app."""
-    return _ALGORITHM.prepare_key(secret)
+    """Return a secret as PyJWT signs with it: checked once, since it is the same for every token of an app.
+
+    :raises TokenError: it is a key of another algorithm.
+    """
+    from jwt.exceptions import InvalidKeyError
+
+    try:
+        return _algorithm().prepare_key(secret)
+    except InvalidKeyError:
+        raise TokenError(
+            "the JWT secret is a public or private key. Pass the secret that Pooled issued."
+        ) from None
 
 
 def _seconds(now: float | None) -> int:

@@ -40,6 +40,14 @@ def test_package_brings_neither_database_nor_broker_nor_sandbox() -> None:
     assert modules & {*HEAVY, *(f"flask_pooled.{name}" for name in OWN_HEAVY)} == set()
 
 
+def test_package_brings_no_cryptography_either() -> None:
+    """PyJWT imports all of it where it is installed: it comes with the first token."""
+    assert _imported_by("import flask_pooled") & {"jwt", "cryptography"} == set()
+    assert "jwt" in _imported_by(
+        'from flask_pooled import mint_token, Player\nmint_token(Player("a", "A", 1), "j" * 32)'
+    )
+
+
 def test_tokens_signatures_and_events_need_none_of_it() -> None:
     modules = _imported_by(
         "from flask_pooled import mint_token, parse_event, Player, sign_body, verify_signature\n"
