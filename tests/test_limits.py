@@ -26,6 +26,8 @@ from flask_pooled.csp import allows_frame
 from flask_pooled.setting_values import app_url
 from flask_pooled.setting_values import choice
 from flask_pooled.setting_values import Fault
+from flask_pooled.setting_values import is_loopback
+from flask_pooled.setting_values import url_prefix
 from flask_pooled.setting_values import whole
 from flask_pooled.settings import Settings
 from flask_pooled.token_check import check_token
@@ -161,6 +163,7 @@ def test_variant_is_part_of_the_identity_where_there_is_one() -> None:
     [
         ("Smith Jr", "Smith J."),
         ("Jordan Smith Jr", "Jordan S."),
+        ("Jordan Smith JrX", "Jordan Smith J."),
         ("Raj किशोर", "Raj कि."),
         ("Raj (किशोर", "Raj कि."),
     ],
@@ -223,6 +226,12 @@ def test_ports() -> None:
     assert app_url("http://localhost:80") == "http://localhost"
     for port in ("0", "65536"):
         assert _refused(lambda port=port: app_url(f"https://example.com:{port}"), Fault)
+
+
+def test_nothing_but_slashes_and_brackets_is_left_out() -> None:
+    assert url_prefix("/poolX/") == "/poolX"
+    assert is_loopback("[::1]")
+    assert not is_loopback("X127.0.0.1X")
 
 
 def test_similar_keys_name_the_nearest_alone() -> None:

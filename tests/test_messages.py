@@ -300,7 +300,7 @@ _ENTRY = {
         ({"tx_id": "x" * 256}, "is longer than 255 characters"),
         ({"pool_size": "100"}, "is not a number but a string"),
         ({"pool_size": 0.5}, "is not a whole number"),
-        ({"pool_size": 10**20}, "is a number that no amount can be"),
+        ({"pool_size": 10**19}, "is a number that no amount can be"),
         ({"pool_size": 2**63}, "is too large"),
     ],
 )
