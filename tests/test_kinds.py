@@ -116,6 +116,15 @@ def test_it_is_paid_once_and_waits_for_its_receiver(
     assert sorted(casino.states())[0] == "done"
 
 
+def test_limit_of_a_day_counts_what_pays(kind: str, make_casino: Callable[..., Casino]) -> None:
+    first, second = sample(kind), sample(kind)
+    cents = parse_event(first).cents or 0
+    casino = make_casino(POOLED_HOLD_DAILY_OVER=str(Decimal(cents) / 100))
+    for body in (first, second):
+        assert casino.post(body).status_code == 200
+    assert casino.rows("reason") == [None, "daily_limit" if kind in PAYING_KINDS else None]
+
+
 def test_it_is_on_the_pages(kind: str) -> None:
     short = kind.removeprefix("pool.")
     api = Page("api.rst").source
