@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from difflib import unified_diff
 from pathlib import Path
 
 from casino import win
 from doc_pages import Page
 from doc_pages import ROOT
 from example_processes import example
+from example_processes import EXAMPLES
 
 PAGE = Page("migrating.rst")
 
@@ -36,9 +38,22 @@ def test_what_was_paid_before_is_not_paid_again(tmp_path: Path) -> None:
         assert "Jordan S. has $1250" in casino.see()
 
 
+def test_difference_is_that_of_the_two_casinos() -> None:
+    told = (EXAMPLES / "guide.diff").read_text()
+    assert told == "".join(_difference(name) for name in ("casino.py", "templates/lobby.html"))
+
+
+def _difference(name: str) -> str:
+    old, new = (
+        (EXAMPLES / folder / name).read_text().splitlines(keepends=True)
+        for folder in ("guide_before", "guide_after")
+    )
+    return "".join(unified_diff(old, new, f"before/{name}", f"after/{name}"))
+
+
 def test_included_files_exist() -> None:
-    named = re.findall(r"(?:literalinclude::|:diff:) (\S+)", PAGE.source)
-    assert len(named) == 6
+    named = re.findall(r"literalinclude:: (\S+)", PAGE.source)
+    assert len(named) == 3
     assert [name for name in named if not (ROOT / "docs" / name).is_file()] == []
 
 
