@@ -225,3 +225,45 @@ def test_kinds_of_hold(make_casino: Callable[..., Casino]) -> None:
     assert [(each.state, each.reason, each.alarm) for each in _record(casino, *deliveries)] == [
         ("held", reason, reason) for reason in ("unfair", "unfair", "wrong_amount")
     ]
+
+
+def test_tenants_of_one_database_know_nothing_of_each_other(
+    make_casino: Callable[..., Casino],
+) -> None:
+    casino = make_casino(POOLED_HOLD_DAILY_OVER="1002")
+    other = make_casino(POOLED_TENANT="other-casino", POOLED_HOLD_DAILY_OVER="1002")
+    events: list[dict[str, Any] | bytes] = [
+        *(win(), refund(pool_id="p"), refund(pool_id="p")),
+        *(entry(pool_id="p"), entry(pool_id="p", slots_filled=2), b"[]", {"event": "pool.bonus"}),
+    ]
+    told = []
+    for each in (casino, other):
+        recorded = _record(each, *map(_delivery, events))
+        assert all(one.new for one in recorded)
+        told.append([(one.state, one.reason, one.alarm, one.promoted != ()) for one in recorded])
+    assert told[0] == told[1]
+    assert [states[0] for states in told[0]] == [
+        *("pending", "pending", "held", "pending", "pending", "rejected", "pending"),
+    ]
+    tenants = casino.sql("SELECT tenant, count(*) FROM pooled_event GROUP BY tenant")
+    assert sorted(tenants) == [("other-casino", 7), ("royal-casino", 7)]
+    assert casino.sql("SELECT entries, paid FROM pooled_account") == [(2, 2), (2, 2)]
+
+
+def test_day_that_is_looked_back_on_has_24_to_25_hours(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino(POOLED_HOLD_DAILY_OVER="1.50")
+    hour = 3_600_000
+    began = _AT // hour * hour
+
+    def state(pool_id: str, at: int) -> str:
+        return _record(casino, _delivery(win(pool_id=pool_id, amount=1), at))[0].state
+
+    assert state("first", began) == "pending"
+    # A day later, and nearly an hour more, it still counts.
+    assert state("second", began + 25 * hour - 1) == "held"
+    assert state("third", began + 25 * hour) == "pending"
+    # To the cent, and not one more: half a dollar fits beside the third.
+    half = _delivery(win(pool_id="fourth", amount=0.5), began + 25 * hour)
+    assert _record(casino, half)[0].state == "pending"
+    cent = _delivery(win(pool_id="fifth", amount=0.01), began + 25 * hour)
+    assert _record(casino, cent)[0].reason == "daily_limit"
