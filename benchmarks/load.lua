@@ -2,7 +2,7 @@
 -- ONCE: each of them once, and then end; else again from the first, until the time is over.
 local once = os.getenv("ONCE") == "1"
 local requests, at, answered, ready, finished = {}, 0, 0, nil, false
-local threads = 0
+local threads, patience, exhausted = 0, tonumber(os.getenv("PATIENCE")), nil
 
 function setup(thread)
     thread:set("id", threads)
@@ -27,7 +27,10 @@ end
 function request()
     at = at + 1
     if at < 1 then return requests[1] end
-    if once and at > #requests then return ready end
+    if once and at > #requests then
+        exhausted = exhausted or os.time()
+        return ready
+    end
     return requests[(at - 1) % #requests + 1]
 end
 
@@ -35,11 +38,14 @@ if once then
     -- Its own question, for connections that have nothing left to send, is answered by 204.
     function response(status)
         if status ~= 204 then answered = answered + 1 end
-        if answered < #requests or finished then return end
+        local missing = #requests - answered
+        -- What went down with its connection is never answered.
+        local given_up = exhausted and os.time() > exhausted + patience
+        if finished or (missing > 0 and not given_up) then return end
         finished = true
         wrk.thread:stop()
         -- Who started wrk has to end it: it waits for its time to be over, whatever its threads do.
-        io.write("finished\n")
+        io.write("unanswered: ", missing, "\n")
         io.flush()
     end
 end

@@ -14,6 +14,8 @@ from benchmarks.figures import MissingTool
 
 _THREADS = 2
 _CONNECTIONS = 16
+#: Seconds for one answer.
+_TIMEOUT = 30
 _SCRIPT = Path(__file__).with_name("load.lua")
 _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
@@ -68,20 +70,21 @@ def find_wrk() -> str:
 
 
 def _run(seconds: int, port: int, bodies: Path, *, once: bool) -> Load:
-    options = [f"-t{_THREADS}", f"-c{_CONNECTIONS}", f"-d{seconds}s", "--timeout=30s"]
+    options = [f"-t{_THREADS}", f"-c{_CONNECTIONS}", f"-d{seconds}s", f"--timeout={_TIMEOUT}s"]
     environment = {"BODIES": str(bodies), "THREADS": str(_THREADS), "ONCE": str(int(once))}
+    environment["PATIENCE"] = str(_TIMEOUT)
     wrk = subprocess.Popen(  # noqa: S603
         [find_wrk(), "--latency", *options, "-s", str(_SCRIPT), f"http://127.0.0.1:{port}"],
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         text=True,
     )
-    told, finished = [], 0
+    told, left = [], _THREADS
     with wrk:
         for line in wrk.stdout or ():
             told.append(line)
-            finished += line == "finished\n"
-            if once and finished == _THREADS:
+            left -= line.startswith("unanswered: ")
+            if once and not left:
                 wrk.send_signal(signal.SIGINT)
                 once = False
     return read("".join(told))
@@ -103,6 +106,7 @@ def read(report: str) -> Load:
     )
     failed = int(refused[1]) if refused else 0
     failed += sum(map(int, broken.groups())) if broken else 0
+    failed += sum(map(int, re.findall(r"unanswered: (\d+)", report)))
     return Load(
         float(rate[1]),
         float(middle[1]) * _MILLISECONDS[middle[2]],
