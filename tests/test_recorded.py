@@ -267,3 +267,26 @@ def test_day_that_is_looked_back_on_has_24_to_25_hours(make_casino: Callable[...
     assert _record(casino, half)[0].state == "pending"
     cent = _delivery(win(pool_id="fifth", amount=0.01), began + 25 * hour)
     assert _record(casino, cent)[0].reason == "daily_limit"
+
+
+def test_what_one_transaction_has_credited_counts_in_it(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino(POOLED_HOLD_DAILY_OVER="2.50")
+    wins = [_delivery(win(pool_id=pool, amount=1)) for pool in "abc"]
+    recorded = casino.state.inbox.store.record(wins)
+    assert [each.reason for each in recorded] == [None, None, "daily_limit"]
+
+
+def test_surplus_of_one_transaction_alarms_once(casino: Casino) -> None:
+    recorded = casino.state.inbox.store.record([_delivery(refund()) for _ in range(4)])
+    assert [each.alarm for each in recorded] == [None, "no_entries", None, None]
+
+
+def test_same_contradiction_in_two_pools_is_two(casino: Casino) -> None:
+    pools = ("one", "two")
+    told = [
+        _record(casino, *(_delivery(win(pool_id=pool, amount=amount)) for amount in (2, 3, 3)))
+        for pool in pools
+    ]
+    for recorded in told:
+        assert [each.state for each in recorded] == ["pending", "held", "duplicate"]
+        assert recorded[2].original_id == recorded[1].id
