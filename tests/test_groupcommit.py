@@ -153,7 +153,7 @@ def test_a_thread_that_is_ended_while_it_waits_leads_nobody(
         def __init__(self, delivery: Delivery) -> None:
             super().__init__(delivery)
             if delivery.received_at == 1:
-                self.called = Ending()
+                self.called = Ending()  # type: ignore[assignment]
 
     monkeypatch.setattr(groupcommit, "_Place", Place)
     with ThreadPoolExecutor(2) as threads:

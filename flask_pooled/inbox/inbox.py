@@ -140,8 +140,12 @@ class Inbox:
 
 
 def _log(recorded: Recorded) -> None:
-    # Ids are the sender's text: %a leaves no control character in a log or a terminal.
     event = recorded.event
+    unfair = getattr(event, "fair", None) is False and recorded.state != "duplicate"
+    if recorded.alarm is None and not unfair and not logger.isEnabledFor(logging.INFO):
+        # With every webhook: nothing is put together that nobody reads.
+        return
+    # Ids are the sender's text: %a leaves no control character in a log or a terminal.
     kind = "rejected" if event is None else event.kind
     player = masked(getattr(event, "player_id", None))
     pool = getattr(event, "pool_id", None)
@@ -179,7 +183,7 @@ def _log(recorded: Recorded) -> None:
             recorded.state,
             extra=news("event.recorded", **facts),
         )
-    if getattr(event, "fair", None) is False and recorded.state != "duplicate":
+    if unfair:
         logger.error(
             "event %d: the seed does not match its commitment",
             recorded.id,
