@@ -238,7 +238,7 @@ def _home_of_its_own(app: Flask, settings: Settings, uri: str) -> Home:
         database=database,
         recorder=database if is_memory(url) else recorder,
         wallet=database,
-        join=join_plain,
+        join=join_plain(),
         may_hang=lambda: _is_remote(url),
         check=lambda: _check_memory(app, settings, url),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from inspect import isawaitable
@@ -66,6 +67,14 @@ class Handoff:
                     "module that is imported at startup"
                 )
         return blocked
+
+    def unheard(self) -> Collection[str]:
+        """Kinds of event that nobody receives, and nobody must."""
+        return [
+            kind
+            for kind, signal in WALLET_SIGNALS.items()
+            if kind not in PAYING_KINDS and not self._receivers(signal)
+        ]
 
     def deliver(self, event: Event, connection: Connection | None) -> Sequence[str]:
         """Run the receivers of an event, inside the open transaction of *connection* if there is one.

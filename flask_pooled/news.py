@@ -23,6 +23,7 @@ NAMES: Final = MappingProxyType(
         "event.unfair": "A win's seed does not match its commitment",
         "event.done": "An event's receivers ran",
         "event.failed": "An attempt failed; there will be another, unless it was the last",
+        "events.failed": "A transaction of several events failed; each is tried alone",
         "event.unwritten": "What became of an attempt could not be written down yet",
         "event.held": "An event is held, since nobody can tell what its receiver committed",
         "event.dead": "An event has had all its attempts: nobody was paid",

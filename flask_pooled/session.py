@@ -53,10 +53,6 @@ class JoinedSession(Session):
         """Write within *connection*'s transaction, and belong to the app context that is current."""
         self._connection = connection
         self._home = _context()
-        event.listen(self, "after_flush", _note_flush)
-        event.listen(self, "do_orm_execute", _note_statement)
-        event.listen(self, "after_rollback", _note_rollback)
-        event.listen(self, "after_transaction_end", _note_end)
 
     def visit(self) -> None:
         """Be used in the app context that is current, which may be nested in the one that it belongs to."""
@@ -136,9 +132,14 @@ class _Current:
 _current: ContextVar[_Current | None] = ContextVar("flask_pooled_session", default=None)
 
 
-def join_plain(connection: Connection) -> AbstractContextManager[JoinedSession]:
+def join_plain() -> Join:
     """A :class:`Join` for an app without Flask-SQLAlchemy."""
-    return _joined(sessionmaker(connection.engine, class_=JoinedSession), connection)
+    factory = _watched(sessionmaker(class_=JoinedSession))
+
+    def join(connection: Connection) -> AbstractContextManager[JoinedSession]:
+        return _joined(factory, connection, bind=connection.engine)
+
+    return join
 
 
 def join_db(app: Flask, db: Any) -> Join:
@@ -153,7 +154,7 @@ def join_db(app: Flask, db: Any) -> Join:
     casino: sessionmaker[Session] = db.session.session_factory
     # The casino's own session class with its own options, and our commits.
     kind = type("JoinedSession", (JoinedSession, casino.class_), {})
-    factory = sessionmaker(**{**casino.kw, "class_": kind})
+    factory = _watched(sessionmaker(**{**casino.kw, "class_": kind}))
 
     @contextmanager
     def join(connection: Connection) -> Iterator[JoinedSession]:
@@ -167,11 +168,20 @@ def join_db(app: Flask, db: Any) -> Join:
     return join
 
 
+def _watched(factory: sessionmaker[JoinedSession]) -> sessionmaker[JoinedSession]:
+    """Have the sessions of a factory notice what is written and rolled back."""
+    event.listen(factory, "after_flush", _note_flush)
+    event.listen(factory, "do_orm_execute", _note_statement)
+    event.listen(factory, "after_rollback", _note_rollback)
+    event.listen(factory, "after_transaction_end", _note_end)
+    return factory
+
+
 @contextmanager
 def _joined(
-    factory: sessionmaker[JoinedSession], connection: Connection
+    factory: sessionmaker[JoinedSession], connection: Connection, **options: Any
 ) -> Iterator[JoinedSession]:
-    session = factory(join_transaction_mode="create_savepoint")
+    session = factory(join_transaction_mode="create_savepoint", **options)
     session.join(connection)
     try:
         yield session

@@ -132,9 +132,9 @@ BUGS = (
     # Work.
     Bug(
         "count no attempt before it is made",
-        "inbox/attempts.py",
-        "attempts = row.attempts + 1\n",
-        "attempts = row.attempts\n",
+        "inbox/claims.py",
+        "attempts = rows[0].attempts + 1\n",
+        "attempts = rows[0].attempts\n",
     ),
     Bug(
         "count an outage as an attempt",
@@ -151,7 +151,7 @@ BUGS = (
     ),
     Bug(
         "skip the check that it is still pending",
-        "inbox/attempts.py",
+        "inbox/claims.py",
         '.where(events.c.id == claim.id, events.c.state == "pending")',
         ".where(events.c.id == claim.id)",
         rare=True,
@@ -175,6 +175,27 @@ BUGS = (
         "            commit(connection)\n"
         "            with self._database.write() as another:\n"
         "                self._endings.done(another, row, receivers)\n",
+    ),
+    Bug(
+        "go on after a transaction that is gone",
+        "inbox/batches.py",
+        "        except BypassError as error:\n            raise BrokenBatchError(claim) from error\n",
+        "        except BypassError as error:\n            worked.failed.append((claim, error))\n",
+        test="test_batches.py::test_commit_in_the_middle_pays_nobody_twice",
+    ),
+    Bug(
+        "forget to give back what was not begun",
+        "inbox/batches.py",
+        "                    self._claims.give_back(connection, worked.given_back)\n",
+        "",
+        test="test_batches.py::test_what_is_not_begun_keeps_its_place",
+    ),
+    Bug(
+        "spend attempts on company",
+        "inbox/attempts.py",
+        "[row for row in rows if is_fresh(row) and not is_alone(row)]",
+        "rows",
+        test="test_batches.py::test_killed_in_the_middle_nothing_is_paid_and_each_is_then_alone",
     ),
     Bug(
         "let wallet code commit for real",
@@ -205,7 +226,7 @@ BUGS = (
     ),
     Bug(
         "forget to lock the row",
-        "inbox/attempts.py",
+        "inbox/claims.py",
         '            .where(events.c.id == claim.id, events.c.state == "pending")\n'
         "            .with_for_update()\n",
         '            .where(events.c.id == claim.id, events.c.state == "pending")\n',

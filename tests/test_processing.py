@@ -82,11 +82,11 @@ def test_failure_rolls_everything_back_and_is_tried_again(casino: Casino) -> Non
 def test_backoff_doubles_with_jitter_up_to_an_hour(casino: Casino) -> None:
     processor = casino.state.inbox.processor
     processor._clock = lambda: 1000.0
-    attempts_made = processor._attempts
+    attempts_made = processor._claims
     attempts_made._rng = random.Random(1)
     for attempts in range(1, 60):
         longest = min(2000 * 2 ** (attempts - 1), 3_600_000)
-        pauses = [attempts_made._next_attempt(attempts) - 1_000_000 for _ in range(20)]
+        pauses = [attempts_made.next_attempt(attempts) - 1_000_000 for _ in range(20)]
         assert longest / 2 <= min(pauses)
         assert max(pauses) <= longest
         assert len(set(pauses)) > 1

@@ -13,7 +13,7 @@ from .base import Run
 logger = logging.getLogger("flask_pooled")
 
 #: How many attempts one look makes. So many failures in a row cost one pause.
-_BATCH = 20
+_BATCH = 64
 
 
 class Look:

@@ -6,7 +6,6 @@ All of it is committed by itself, so that neither a crash nor a rollback of wall
 from __future__ import annotations
 
 import logging
-import random
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from typing import Literal
 from sqlalchemy import ColumnElement
 from sqlalchemy import or_
 from sqlalchemy import select
-from sqlalchemy import update
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +27,9 @@ from ..settings import Settings
 from .audit import write_audit
 from .bypass import BypassError
 from .bypass import WHAT_NOW
+from .claims import Claim
+from .claims import Claims
+from .claims import is_fresh
 from .database import Database
 from .endings import Afterwards
 from .endings import Endings
@@ -36,19 +37,8 @@ from .tables import Tables
 
 logger = logging.getLogger("flask_pooled")
 
-#: The longest pause between two attempts, milliseconds.
-LONGEST_BACKOFF = 3_600_000
-
 #: How much of a traceback is kept, characters from its end.
 _KEPT_TRACEBACK = 8_000
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """An event that somebody is about to work on, and how many attempts that makes."""
-
-    id: int
-    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +55,6 @@ class Attempts:
     """Counts the attempts of one tenant's events.
 
     :param now: milliseconds since the epoch.
-    :param rng: spreads retries; nothing that needs to be secret.
     """
 
     def __init__(
@@ -74,16 +63,16 @@ class Attempts:
         tables: Tables,
         settings: Settings,
         endings: Endings,
+        claims: Claims,
         *,
         now: Callable[[], int],
-        rng: random.Random,
     ) -> None:
         self._database = database
         self._tables = tables
         self._settings = settings
         self._endings = endings
+        self._claims = claims
         self._now = now
-        self._rng = rng
         #: What the database could not take yet. The threads of a worker share it.
         self._unwritten: deque[_Note] = deque()
 
@@ -93,53 +82,34 @@ class Attempts:
         :param until: due at the latest, milliseconds since the epoch.
         :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached.
         """
+        claims = self.claim_some(until, conditions, 1)
+        return claims[0] if claims else None
+
+    def claim_some(
+        self,
+        until: int,
+        conditions: Sequence[ColumnElement[bool]],
+        most: int,
+        is_alone: Callable[[Row[Any]], bool] = lambda row: False,
+    ) -> list[Claim]:
+        """As :meth:`claim`, of several events that can be worked on together.
+
+        What was attempted before comes alone: it may be what ends processes, and then costs the others no attempt.
+
+        :param most: how many.
+        :param is_alone: whether an event is not to be worked on with others.
+        """
         self._catch_up()
         while True:
             with self._database.write() as connection:
-                row = self._find_due(connection, until, conditions)
-                if row is None:
-                    return None
-                afterwards = self._give_up(connection, row)
+                rows = self._claims.find_due(connection, until, conditions, most)
+                if not rows:
+                    return []
+                afterwards = self._give_up(connection, rows[0])
                 if afterwards is None:
-                    attempts = row.attempts + 1
-                    self._update(
-                        connection, row.id, attempts=attempts, due_at=self._next_attempt(attempts)
-                    )
-                    return Claim(row.id, attempts)
+                    fresh = [row for row in rows if is_fresh(row) and not is_alone(row)]
+                    return self._claims.count(connection, fresh if rows[0] in fresh else rows[:1])
             afterwards()
-
-    def _find_due(
-        self, connection: Connection, until: int, conditions: Sequence[ColumnElement[bool]]
-    ) -> Row[Any] | None:
-        events = self._tables.event
-        # No pause is longer than that: what is due even later was put off by a clock that has been set back since.
-        for due in (events.c.due_at <= until, events.c.due_at > self._now() + LONGEST_BACKOFF):
-            row = connection.execute(
-                select(events)
-                .where(
-                    events.c.tenant == self._settings.tenant,
-                    events.c.state == "pending",
-                    due,
-                    *conditions,
-                )
-                .order_by(events.c.due_at, events.c.id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            ).one_or_none()
-            if row is not None:
-                return row
-        return None
-
-    def lock(self, connection: Connection, claim: Claim) -> Row[Any] | None:
-        """Take the claimed row for the rest of a transaction; ``None``: it is not pending any more."""
-        events = self._tables.event
-        # No SKIP LOCKED here: on PostgreSQL another claim may hold this row for the moment in which it finds out
-        # that the row is not due any more. Who really works on a row is skipped over when it is claimed.
-        return connection.execute(
-            select(events)
-            .where(events.c.id == claim.id, events.c.state == "pending")
-            .with_for_update()
-        ).one_or_none()
 
     def foresee_bypass(self, row: Row[Any], within: Connection | None) -> None:
         """Write down that wallet code is about to commit past the transaction of its event, or to end that.
@@ -175,6 +145,22 @@ class Attempts:
         else:
             self._end(claim, "outage", error, " for want of the database and is not counted")
 
+    def put_back(self, claims: Sequence[Claim], error: BaseException) -> None:
+        """Write down that a transaction of several events failed, for which none of these is to blame.
+
+        None of their attempts counts, and each is tried alone the next time.
+        """
+        if not claims:
+            return
+        logger.warning(
+            "%d events: their transaction failed, nothing of it was written, and no attempt of theirs is counted",
+            len(claims),
+            exc_info=error,
+            extra=news("events.failed", count=len(claims)),
+        )
+        for claim in claims:
+            self._keep(_Note(claim, "outage", str(error), _traceback(error)))
+
     def _end(
         self,
         claim: Claim,
@@ -191,8 +177,9 @@ class Attempts:
             exc_info=error,
             extra=news("event.failed", id=claim.id, attempts=claim.attempts),
         )
-        trace = "".join(traceback.format_exception(error))[-_KEPT_TRACEBACK:]
-        note = _Note(claim, outcome, str(error), trace)
+        self._keep(_Note(claim, outcome, str(error), _traceback(error)))
+
+    def _keep(self, note: _Note) -> None:
         try:
             self._write(note)
         except SQLAlchemyError:
@@ -200,8 +187,8 @@ class Attempts:
             self._unwritten.append(note)
             logger.exception(
                 "event %d: what became of its attempt is written down as soon as the database can be written",
-                claim.id,
-                extra=news("event.unwritten", id=claim.id),
+                note.claim.id,
+                extra=news("event.unwritten", id=note.claim.id),
             )
 
     def _catch_up(self) -> None:
@@ -220,7 +207,7 @@ class Attempts:
 
     def _write(self, note: _Note) -> None:
         with self._database.write() as connection:
-            row = self.lock(connection, note.claim)
+            row = self._claims.lock(connection, note.claim)
             # Otherwise the commit went through although its answer got lost, or somebody else has decided meanwhile.
             afterwards = None if row is None else self._apply(connection, row, note)
         if afterwards is not None:
@@ -230,15 +217,17 @@ class Attempts:
         if note.outcome == "bypass":
             return self._endings.held(connection, row, note.error, note.trace)
         if note.outcome == "outage":
-            self._update(connection, row.id, attempts=max(row.attempts - 1, 0), error=note.trace)
+            self._claims.update(
+                connection, [row.id], attempts=max(row.attempts - 1, 0), error=note.trace
+            )
         elif row.attempts > note.claim.attempts:
             # Another attempt has begun since, and what becomes of that one is news.
             return None
         elif row.attempts >= self._settings.max_attempts:
             return self._endings.dead(connection, row, note.trace)
         else:
-            due = self._next_attempt(note.claim.attempts)
-            self._update(connection, row.id, due_at=due, error=note.trace)
+            due = self._claims.next_attempt(note.claim.attempts)
+            self._claims.update(connection, [row.id], due_at=due, error=note.trace)
         return None
 
     def _give_up(self, connection: Connection, row: Row[Any]) -> Afterwards | None:
@@ -255,7 +244,7 @@ class Attempts:
 
     def _has_bypassed(self, connection: Connection, row: Row[Any]) -> bool:
         """Whether an attempt of this event has committed past its transaction, and no person has looked since."""
-        if not row.attempts and row.error is None:
+        if is_fresh(row):
             return False
         audit = self._tables.audit
         last = connection.execute(
@@ -269,12 +258,6 @@ class Attempts:
         ).scalar_one_or_none()
         return last == "bypass"
 
-    def _next_attempt(self, attempts: int) -> int:
-        """When to try again after *attempts* attempts: exponential backoff, half of it jitter."""
-        base = self._settings.retry_base * 1000
-        pause = min(base * 2.0 ** min(attempts - 1, 40), LONGEST_BACKOFF)
-        return self._now() + max(int(pause * self._rng.uniform(0.5, 1)), 1)
 
-    def _update(self, connection: Connection, row_id: int, **values: object) -> None:
-        events = self._tables.event
-        connection.execute(update(events).where(events.c.id == row_id).values(**values))
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))[-_KEPT_TRACEBACK:]

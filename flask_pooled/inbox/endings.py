@@ -7,8 +7,12 @@ import logging
 from collections.abc import Callable
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
+from sqlalchemy import bindparam
+from sqlalchemy import Table
+from sqlalchemy import Update
 from sqlalchemy import update
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
@@ -88,9 +92,9 @@ class Endings:
         return afterwards
 
     def _end(self, connection: Connection, row: Row[Any], **values: object) -> None:
-        events = self._tables.event
         connection.execute(
-            update(events).where(events.c.id == row.id).values(due_at=None, **values)
+            _ending(self._tables.event, tuple(values)),
+            {"this_id": row.id} | {f"new_{name}": value for name, value in values.items()},
         )
 
     def _audit(
@@ -121,3 +125,10 @@ def _news(name: str, row: Row[Any]) -> dict[str, object]:
         pool=row.pool_id,
         attempts=row.attempts,
     )
+
+
+@lru_cache(maxsize=32)
+def _ending(events: Table, names: tuple[str, ...]) -> Update:
+    # Executed for each event: put together once.
+    values = {name: bindparam(f"new_{name}", type_=events.c[name].type) for name in names}
+    return update(events).where(events.c.id == bindparam("this_id")).values(due_at=None, **values)

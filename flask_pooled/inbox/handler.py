@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Protocol
@@ -16,6 +17,18 @@ KNOWN_KINDS = tuple(KINDS)
 OTHER_KINDS = "other"
 
 
+class ReceiverError(Exception):
+    """Wallet code failed; the cause is what it raised.
+
+    :param counts: whether that was its own fault, and no outage.
+    :param lost: whether the transaction is lost in which it ran.
+    """
+
+    def __init__(self, *, counts: bool, lost: bool = False) -> None:
+        self.counts = counts
+        self.lost = lost
+
+
 class Handler(Protocol):
     """Where an event becomes a call of wallet code; see ``handoff.py``."""
 
@@ -24,6 +37,9 @@ class Handler(Protocol):
 
         They stay as they are, no attempt is counted.
         """
+
+    def unheard(self) -> Collection[str]:
+        """Those of :data:`KNOWN_KINDS` that nobody receives, and nobody must."""
 
     def deliver(self, event: Event, connection: Connection | None) -> Sequence[str]:
         """Run the receivers, inside the open transaction of *connection* if there is one.

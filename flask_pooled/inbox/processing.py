@@ -32,11 +32,16 @@ from ..events import Event
 from ..news import news
 from ..settings import Settings
 from .attempts import Attempts
-from .attempts import Claim
+from .batches import Batches
+from .batches import BrokenBatchError
+from .batches import Pace
+from .batches import Worked
 from .blocked import Blocked
 from .bypass import BypassError
 from .bypass import Watch
 from .claimlock import ClaimLock
+from .claims import Claim
+from .claims import Claims
 from .database import commit
 from .database import Database
 from .database import is_busy
@@ -45,19 +50,10 @@ from .database import is_outage_elsewhere
 from .delivery import event_of
 from .endings import Endings
 from .handler import Handler
+from .handler import ReceiverError
 from .tables import Tables
 
 logger = logging.getLogger("flask_pooled")
-
-
-class _ReceiverError(Exception):
-    """Wallet code failed; the cause is what it raised.
-
-    :param counts: whether that was its own fault, and no outage.
-    """
-
-    def __init__(self, *, counts: bool) -> None:
-        self.counts = counts
 
 
 class Processor:
@@ -67,6 +63,7 @@ class Processor:
     :param wallet: the database whose transaction wallet code joins; ``None`` for the embedded inbox.
     :param lock: the embedded inbox's claim.
     :param clock: seconds since the epoch.
+    :param monotonic: seconds.
     """
 
     def __init__(
@@ -79,6 +76,7 @@ class Processor:
         wallet: Database | None,
         lock: ClaimLock | None = None,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
     ) -> None:
         self._database = database
@@ -88,14 +86,23 @@ class Processor:
         self._clock = clock
         self._blocked = Blocked(database, tables, settings, self._time)
         self._endings = Endings(tables, handler.observe, self._now)
+        # Spreads retries; nothing that needs to be secret.
+        rng = rng or random.Random()  # noqa: S311
+        self._claims = Claims(tables, settings, self._now, rng)
         self._attempts = Attempts(
             database,
             tables,
             settings,
             self._endings,
+            self._claims,
             now=self._now,
-            # Spreads retries; nothing that needs to be secret.
-            rng=rng or random.Random(),  # noqa: S311
+        )
+        # Where the last attempt is ended by a crash, none may be spent on company.
+        self._alone = settings.max_attempts == 1
+        self._monotonic = monotonic
+        self._pace = Pace()
+        self._batches = Batches(
+            wallet or database, self._claims, self._endings, self._deliver_within, monotonic
         )
 
     @contextmanager
@@ -133,13 +140,28 @@ class Processor:
         if blocked:
             self._blocked.alarm(blocked)
         others = self._blocked.others(blocked)
+        is_alone = self._apart()
         while (limit is None or attempts < limit) and not stop():
-            claim = self._attempts.claim(until, others)
-            if claim is None:
+            most = min(self._pace.size, self._pace.size if limit is None else limit - attempts)
+            claims = self._attempts.claim_some(until, others, most, is_alone)
+            if not claims:
                 break
-            attempts += 1
-            done += self._attempt(claim)
+            begun = self._monotonic()
+            if len(claims) == 1:
+                begun_with, done_with = 1, int(self._attempt(claims[0]))
+            else:
+                begun_with, done_with = self._attempt_together(claims, stop)
+            attempts, done = attempts + begun_with, done + done_with
+            self._pace.note(begun_with, self._monotonic() - begun)
         return done
+
+    def _apart(self) -> Callable[[Row[Any]], bool]:
+        """Which events are worked on alone."""
+        if self._alone or self._wallet is not None:
+            return lambda row: self._alone
+        # Outside of any transaction a crash leaves it open whether receivers have run: of one event, not of many.
+        unheard = self._handler.unheard()
+        return lambda row: row.kind not in unheard
 
     def _time(self) -> float:
         return self._clock()
@@ -148,41 +170,76 @@ class Processor:
         return int(self._clock() * 1000)
 
     def _attempt(self, claim: Claim) -> bool:
-        cause: BaseException | None
         try:
             event = (
                 self._work_alone(claim)
                 if self._wallet is None
                 else self._work_within(self._wallet, claim)
             )
-        except BypassError as error:
-            cause = error.__cause__
-            self._attempts.hold(claim, error)
-        except _ReceiverError as error:
-            cause = error.__cause__
-            self._attempts.fail(claim, cause or error, counts=error.counts)
+        except BaseException as error:
+            _let_through(self._note(claim, error))
+            return False
+        if event is not None:
+            self._tell_done(claim, event)
+        return event is not None
+
+    def _attempt_together(
+        self, claims: Sequence[Claim], stop: Callable[[], bool]
+    ) -> tuple[int, int]:
+        """How many were begun, and how many of them are done."""
+        worked, cause = Worked(), None
+        try:
+            self._batches.work(claims, stop, worked)
+        except BrokenBatchError as broken:
+            cause = self._note(broken.claim, broken.__cause__ or broken)
+            self._put_back(claims, worked, broken.__cause__ or broken, broken.claim)
         except BaseException as error:
             cause = error
-            self._attempts.fail(claim, error, counts=not is_outage(error))
-        else:
-            if event is not None:
-                logger.info(
-                    "event %d (%a) is done",
-                    claim.id,
-                    event.kind,
-                    extra=news("event.done", id=claim.id, kind=event.kind),
-                )
-                self._handler.observe("done", event, None)
-            return event is not None
-        if isinstance(cause, Exception | None):
-            return False
-        # Ctrl-C or a shutdown: the event is safe, let it through.
-        raise cause
+            self._put_back(claims, worked, error)
+        for claim, event in worked.done:
+            self._tell_done(claim, event)
+        causes = [self._note(claim, error) for claim, error in worked.failed]
+        for each in (*causes, cause):
+            _let_through(each)
+        return len(claims) - len(worked.given_back), len(worked.done)
+
+    def _put_back(
+        self,
+        claims: Sequence[Claim],
+        worked: Worked,
+        error: BaseException,
+        culprit: Claim | None = None,
+    ) -> None:
+        """Nothing of a transaction was committed: what has not failed by itself is tried again."""
+        worked.done.clear()
+        worked.given_back.clear()
+        failed = [culprit, *(claim for claim, _ in worked.failed)]
+        self._attempts.put_back([claim for claim in claims if claim not in failed], error)
+
+    def _note(self, claim: Claim, error: BaseException) -> BaseException | None:
+        """Write down that an attempt failed; returns what the receivers raised."""
+        if isinstance(error, BypassError):
+            self._attempts.hold(claim, error)
+            return error.__cause__
+        if isinstance(error, ReceiverError):
+            self._attempts.fail(claim, error.__cause__ or error, counts=error.counts)
+            return error.__cause__
+        self._attempts.fail(claim, error, counts=not is_outage(error))
+        return error
+
+    def _tell_done(self, claim: Claim, event: Event) -> None:
+        logger.info(
+            "event %d (%a) is done",
+            claim.id,
+            event.kind,
+            extra=news("event.done", id=claim.id, kind=event.kind),
+        )
+        self._handler.observe("done", event, None)
 
     def _work_within(self, wallet: Database, claim: Claim) -> Event | None:
         """Wallet code and the mark that it has run, in one transaction."""
         with wallet.begun() as connection:
-            row = self._attempts.lock(connection, claim)
+            row = self._claims.lock(connection, claim)
             if row is None:
                 return None
             event = event_of(row)
@@ -191,6 +248,9 @@ class Processor:
             return event
 
     def _deliver_within(self, connection: Connection, row: Row[Any], event: Event) -> Sequence[str]:
+        if self._wallet is None:
+            # Nobody receives it, see _apart().
+            return self._handler.deliver(event, None)
         watch = Watch(connection, lambda within: self._attempts.foresee_bypass(row, within))
         try:
             with watch.over_receivers():
@@ -199,23 +259,29 @@ class Processor:
             raise
         except BaseException as error:
             if isinstance(error, SQLAlchemyError) and is_busy(error):
-                raise _ReceiverError(counts=True) from _locked_out(error)
+                raise ReceiverError(counts=True, lost=watch.lost) from _locked_out(error)
             counts = not (watch.lost or is_outage_elsewhere(error))
-            raise _ReceiverError(counts=counts) from error
+            raise ReceiverError(counts=counts, lost=watch.lost) from error
 
     def _work_alone(self, claim: Claim) -> Event | None:
         with self._database.read() as connection:
-            row = self._attempts.lock(connection, claim)
+            row = self._claims.lock(connection, claim)
         if row is None:
             return None
         event = event_of(row)
         try:
             receivers = self._handler.deliver(event, None)
         except BaseException as error:
-            raise _ReceiverError(counts=not is_outage_elsewhere(error)) from error
+            raise ReceiverError(counts=not is_outage_elsewhere(error)) from error
         with self._database.write() as connection:
             self._endings.done(connection, row, receivers)
         return event
+
+
+def _let_through(error: BaseException | None) -> None:
+    """Raise what ends the process, such as Ctrl-C; the event is safe."""
+    if not isinstance(error, Exception | None):
+        raise error
 
 
 def _locked_out(error: SQLAlchemyError) -> InboxError:

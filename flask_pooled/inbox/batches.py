@@ -1,0 +1,138 @@
+"""Several events in one transaction, each behind a savepoint: the sync of a commit is paid once for all of them.
+
+Each event is worked on as if it were alone. Its receivers may fail, and only what they wrote is rolled back; it is
+marked done before the next one begins, so that a receiver which commits by itself commits no work without its mark.
+Whatever goes wrong with the transaction itself takes all of it back, and each event is then tried alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Row
+
+from ..errors import PayloadError
+from ..events import Event
+from .bypass import BypassError
+from .claims import Claim
+from .claims import Claims
+from .database import commit
+from .database import Database
+from .delivery import event_of
+from .endings import Endings
+from .handler import ReceiverError
+
+#: How many events one transaction takes at the most.
+LARGEST = 64
+
+#: For how long one transaction goes on to begin further events, seconds. On SQLite webhooks wait for it.
+LONGEST = 0.05
+
+Deliver = Callable[[Connection, "Row[Any]", Event], Sequence[str]]
+
+
+class Pace:
+    """How many events the next transaction takes: twice as many while they are quick, and one where they are slow."""
+
+    def __init__(self) -> None:
+        self.size = 1
+
+    def note(self, events: int, seconds: float) -> None:
+        """So many events took so long."""
+        if seconds > LONGEST:
+            self.size = max(events // 2, 1)
+        elif seconds < LONGEST / 2 and events >= self.size:
+            self.size = min(self.size * 2, LARGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What became of the events of one transaction, so far."""
+
+    #: Those whose receivers have run, which counts as soon as the transaction is committed.
+
+    done: list[tuple[Claim, Event]] = field(default_factory=list)
+    #: What was raised for those that failed, whose own work was rolled back, whatever becomes of the transaction.
+    failed: list[tuple[Claim, Exception]] = field(default_factory=list)
+    #: Those that were not begun.
+    given_back: list[Claim] = field(default_factory=list)
+
+
+class BrokenBatchError(Exception):
+    """Nothing was committed but what a receiver has committed by itself; the cause is what happened.
+
+    :param claim: the event that did it.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+
+
+class Batches:
+    """Works on several events in one transaction.
+
+    :param database: the wallet's, or for events without receivers any.
+    :param deliver: runs the receivers of an event.
+    :param monotonic: seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        claims: Claims,
+        endings: Endings,
+        deliver: Deliver,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._claims = claims
+        self._endings = endings
+        self._deliver = deliver
+        self._monotonic = monotonic
+
+    def work(self, claims: Sequence[Claim], stop: Callable[[], bool], worked: Worked) -> None:
+        """Work on the events, and commit.
+
+        :param worked: takes what becomes of them.
+        :param stop: asked before each but the first: whether to begin no further one. Those are given back, as are
+            those for which it has become late.
+        :raises BrokenBatchError: one of them took the transaction with it.
+        :raises Exception: the transaction failed. Nothing of it was written, or all of it if only the answer got lost.
+        """
+        with self._database.begun() as connection:
+            until = self._monotonic() + LONGEST
+            pending = self._claims.lock_all(connection, claims)
+            for number, (claim, row) in enumerate(pending):
+                if number and (self._monotonic() > until or _ends(worked) or stop()):
+                    worked.given_back.extend(rest for rest, _ in pending[number:])
+                    self._claims.give_back(connection, worked.given_back)
+                    break
+                self._handle(connection, claim, row, worked)
+            commit(connection)
+
+    def _handle(self, connection: Connection, claim: Claim, row: Row[Any], worked: Worked) -> None:
+        try:
+            event = event_of(row)
+            receivers = self._deliver(connection, row, event)
+        except BypassError as error:
+            raise BrokenBatchError(claim) from error
+        except ReceiverError as error:
+            if error.lost:
+                raise BrokenBatchError(claim) from error
+            worked.failed.append((claim, error))
+        except PayloadError as error:
+            worked.failed.append((claim, error))
+        else:
+            self._endings.done(connection, row, receivers)
+            worked.done.append((claim, event))
+
+
+def _ends(worked: Worked) -> bool:
+    """Whether the last event was told to end the process, as by Ctrl-C."""
+    return bool(worked.failed) and not isinstance(worked.failed[-1][1].__cause__, Exception | None)

@@ -1,0 +1,301 @@
+"""Events that are worked on together: one commit for all, and each as if it were alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from casino import Casino
+from casino import entry
+from casino import win
+from flask import Flask
+from forks import start
+from forks import was_killed
+from sqlalchemy import event as engine_events
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import OperationalError
+
+from flask_pooled import event_done
+from flask_pooled import pool_entry
+from flask_pooled import pool_win
+from flask_pooled import Pooled
+from flask_pooled.inbox import batches
+from flask_pooled.inbox.batches import LARGEST
+from flask_pooled.inbox.batches import LONGEST
+from flask_pooled.inbox.batches import Pace
+from flask_pooled.state import state_of
+
+pytestmark = pytest.mark.both_databases
+
+
+@pytest.fixture
+def casino(casino: Casino) -> Casino:
+    """A casino that has found out already that its wallet is quick."""
+    casino.state.inbox.processor._pace.size = LARGEST
+    return casino
+
+
+def _post_wins(casino: Casino, count: int) -> None:
+    casino.post_all(*(win(pool_id=str(number), winner_id=f"p{number}") for number in range(count)))
+
+
+@contextmanager
+def _commits(casino: Casino) -> Iterator[list[Connection]]:
+    """The commits of wallet code's engine meanwhile."""
+    seen: list[Connection] = []
+    note = seen.append
+    with casino.app.app_context():
+        engine = casino.db.engine
+    engine_events.listen(engine, "commit", note)
+    yield seen
+    engine_events.remove(engine, "commit", note)
+
+
+def _fail(casino: Casino, number: int, error: BaseException) -> None:
+    """Let the receivers of that win fail, after they have written and committed."""
+
+    @pool_win.connect_via(casino.app)
+    def fails(app: Flask, event: Any, session: Any, **extra: Any) -> None:
+        session.execute(casino.ledger.insert().values(player="extra", cents=1, key=event.pool_id))
+        session.commit()
+        if event.pool_id == str(number):
+            raise error
+
+
+def _paid(casino: Casino) -> list[str]:
+    return sorted(player for player, _, _ in casino.movements() if player != "extra")
+
+
+def test_many_are_done_by_one_commit(casino: Casino) -> None:
+    _post_wins(casino, 5)
+    with _commits(casino) as commits:
+        assert casino.drain() == 5
+    assert len(commits) == 1
+    assert casino.rows("state", "attempts", "due_at") == [("done", 1, None)] * 5
+    assert _paid(casino) == ["p0", "p1", "p2", "p3", "p4"]
+
+
+def test_one_that_fails_costs_the_others_nothing(casino: Casino) -> None:
+    _fail(casino, 1, LookupError("no such player"))
+    _post_wins(casino, 4)
+    with _commits(casino) as commits:
+        assert casino.drain() == 3
+    assert len(commits) == 1
+    assert casino.rows("state", "attempts") == [
+        ("done", 1),
+        ("pending", 1),
+        ("done", 1),
+        ("done", 1),
+    ]
+    assert _paid(casino) == ["p0", "p2", "p3"]
+    # Nor is anything left of what it wrote and committed.
+    assert sum(player == "extra" for player, _, _ in casino.movements()) == 3
+    [error] = [each for each in casino.rows("error") if each]
+    assert "LookupError: no such player" in error
+
+
+def test_body_that_cannot_be_read_any_more_costs_the_others_nothing(casino: Casino) -> None:
+    _post_wins(casino, 3)
+    casino.sql("UPDATE pooled_event SET body = :body WHERE pool_id = '1'", body=b"{}")
+    assert casino.drain() == 2
+    assert casino.rows("state", "attempts") == [("done", 1), ("pending", 1), ("done", 1)]
+
+
+def test_done_is_told_of_each_after_the_commit(casino: Casino) -> None:
+    told = []
+
+    @event_done.connect_via(casino.app)
+    def look(app: Flask, event: Any, **extra: Any) -> None:
+        told.append((event.pool_id, len(casino.movements())))
+
+    _post_wins(casino, 3)
+    casino.drain()
+    assert told == [("0", 3), ("1", 3), ("2", 3)]
+
+
+def test_commit_in_the_middle_pays_nobody_twice(casino: Casino) -> None:
+    @pool_win.connect_via(casino.app)
+    def ends_the_transaction(app: Flask, event: Any, session: Any, **extra: Any) -> None:
+        if event.pool_id == "2":
+            session.execute(text("COMMIT"))
+
+    _post_wins(casino, 5)
+    casino.drain()
+    # What was done before it was committed with its marks; those after it were not begun.
+    assert casino.rows("state", "reason") == [
+        ("done", None),
+        ("done", None),
+        ("held", "bypass"),
+        ("pending", None),
+        ("pending", None),
+    ]
+    casino.make_due()
+    assert casino.drain() == 2
+    assert casino.rows("attempts") == [1, 1, 1, 1, 1]
+    assert _paid(casino)[:2] == ["p0", "p1"]
+    assert _paid(casino)[-2:] == ["p3", "p4"]
+    assert len(set(_paid(casino))) == len(_paid(casino))
+
+
+def test_failure_counts_also_where_the_transaction_is_lost_later(casino: Casino) -> None:
+    @pool_win.connect_via(casino.app)
+    def fails_or_ends_the_transaction(app: Flask, event: Any, session: Any, **extra: Any) -> None:
+        if event.pool_id == "0":
+            raise LookupError
+        if event.pool_id == "2":
+            session.execute(text("ROLLBACK"))
+
+    _post_wins(casino, 4)
+    assert casino.drain() == 0
+    assert casino.movements() == []
+    assert casino.rows("state", "attempts") == [
+        ("pending", 1),
+        ("pending", 0),
+        ("held", 1),
+        ("pending", 0),
+    ]
+
+
+def test_killed_in_the_middle_nothing_is_paid_and_each_is_then_alone(casino: Casino) -> None:
+    first = True
+
+    @pool_win.connect_via(casino.app)
+    def dies(app: Flask, event: Any, **extra: Any) -> None:
+        if first and event.pool_id == "2":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    _post_wins(casino, 4)
+    assert was_killed(start(casino.drain))
+    assert casino.movements() == []
+    assert casino.rows("state", "attempts") == [("pending", 1)] * 4
+    first = False
+    casino.make_due()
+    with _commits(casino) as commits:
+        assert casino.drain() == 4
+    assert len(commits) == 4
+    assert _paid(casino) == ["p0", "p1", "p2", "p3"]
+
+
+def test_end_of_the_process_waits_for_the_event_at_hand(casino: Casino) -> None:
+    _fail(casino, 1, SystemExit())
+    _post_wins(casino, 4)
+    with pytest.raises(SystemExit):
+        casino.drain()
+    # Those after it were not begun, and are as if never claimed.
+    assert casino.rows("state", "attempts") == [
+        ("done", 1),
+        ("pending", 1),
+        ("pending", 0),
+        ("pending", 0),
+    ]
+    assert casino.drain() == 2
+
+
+def test_what_is_not_begun_keeps_its_place(casino: Casino) -> None:
+    _post_wins(casino, 4)
+    due = casino.rows("due_at")
+    processor = casino.state.inbox.processor
+    assert processor.run(stop=lambda: len(casino.seen) == 2) == 2
+    assert casino.rows("state", "attempts") == [
+        ("done", 1),
+        ("done", 1),
+        ("pending", 0),
+        ("pending", 0),
+    ]
+    assert casino.rows("due_at")[2:] == due[2:]
+
+
+def test_limit_counts_what_was_begun(casino: Casino) -> None:
+    _post_wins(casino, 5)
+    assert [casino.drain(limit=3), casino.drain(limit=3)] == [3, 2]
+
+
+def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:
+    time = [0.0]
+    processor = casino.state.inbox.processor
+    processor._monotonic = processor._batches._monotonic = lambda: time[0]
+
+    @pool_win.connect_via(casino.app)
+    def is_slow(app: Flask, **extra: Any) -> None:
+        time[0] += LONGEST * 2
+
+    _post_wins(casino, 4)
+    with _commits(casino) as commits:
+        assert casino.drain() == 4
+    assert len(commits) == 4
+    assert processor._pace.size == 1
+
+
+def test_pace_doubles_while_it_is_quick_and_shrinks_where_it_is_not() -> None:
+    pace = Pace()
+    for size in (1, 2, 4, 8, 16, 32, 64, 64):
+        assert pace.size == size
+        pace.note(pace.size, LONGEST / 10)
+    # Fewer than it would have taken say nothing about more.
+    pace.size = 4
+    pace.note(1, 0)
+    assert pace.size == 4
+    pace.note(4, LONGEST * 0.75)
+    assert pace.size == 4
+    pace.note(3, LONGEST * 1.1)
+    assert pace.size == 1
+
+
+def test_last_attempt_is_spent_on_no_company(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino(POOLED_MAX_ATTEMPTS=1)
+    casino.connect()
+    casino.state.inbox.processor._pace.size = LARGEST
+    _post_wins(casino, 3)
+    with _commits(casino) as commits:
+        assert casino.drain() == 3
+    assert len(commits) == 3
+
+
+def test_commit_that_fails_costs_no_attempt(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(connection: Connection) -> None:
+        connection.rollback()
+        raise OperationalError("COMMIT", None, ConnectionError("gone"))
+
+    _post_wins(casino, 3)
+    with monkeypatch.context() as patched:
+        patched.setattr(batches, "commit", fail)
+        assert casino.drain() == 0
+    assert casino.movements() == []
+    assert casino.rows("state", "attempts") == [("pending", 0)] * 3
+    casino.make_due()
+    assert casino.drain() == 3
+    assert _paid(casino) == ["p0", "p1", "p2"]
+
+
+@pytest.mark.parametrize(("heard", "commits_expected"), [(True, 3), (False, 1)])
+def test_without_a_shared_transaction_only_what_nobody_hears_is_done_together(
+    make_app: Callable[..., Flask], heard: bool, commits_expected: int
+) -> None:
+    app = make_app()
+    Pooled(app)
+    inbox = state_of(app).inbox
+    inbox.processor._pace.size = LARGEST
+    if heard:
+
+        @pool_entry.connect_via(app)
+        def hear(app: Flask, **extra: Any) -> None:
+            pass
+
+    for number in range(3):
+        inbox.record(json.dumps(entry(tx_id=str(number))).encode())
+    marks: list[Connection] = []
+    engine = inbox.processor._database.engine
+    engine_events.listen(engine, "commit", marks.append)
+    assert inbox.run() == 3
+    # As many count the attempts, and one finds nothing more.
+    assert len(marks) == commits_expected * 2 + 1
+    inbox.close()
