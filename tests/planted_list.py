@@ -93,8 +93,9 @@ BUGS = (
     Bug(
         "drain without recording first",
         "inbox/spool.py",
-        "                        record(delivery)\n",
-        "                        self._forget([number])\n                        record(delivery)\n",
+        "            record([delivery for _, delivery in rows])\n",
+        "            self._forget([number for number, _ in rows])\n"
+        "            record([delivery for _, delivery in rows])\n",
     ),
     Bug(
         "forget the receipt",

@@ -136,10 +136,12 @@ class Intake:
         return True
 
     def _drain(self, spool: Spool, tell: Callable[[Recorded], None]) -> None:
-        def record(delivery: Delivery) -> None:
-            recorded = self._record(delivery)
+        def record(deliveries: Sequence[Delivery]) -> None:
+            with self._turn(PATIENCE):
+                recorded = self._write(deliveries)
             self._mend()
-            tell(recorded)
+            for each in recorded:
+                tell(each)
 
         drained = spool.drain(record, _is_refusal)
         refused = spool.facts().refused
