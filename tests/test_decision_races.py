@@ -18,6 +18,7 @@ from pruning import prune
 
 from flask_pooled import InboxError
 from flask_pooled import pool_win
+from flask_pooled.inbox import database
 from flask_pooled.inbox.delivery import accept
 
 
@@ -28,6 +29,12 @@ def _record(casino: Casino, event: dict[str, Any]) -> int:
 
 def _decide(casino: Casino, action: str, event_id: int) -> None:
     getattr(casino.state.inbox.decisions, action)(event_id, who="dana", why="asked")
+
+
+@pytest.fixture(autouse=True)
+def _turns_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is stopped here has the turn, and will not go on before the other one has written."""
+    monkeypatch.setattr(database, "TURN", 0.01)
 
 
 @pytest.fixture

@@ -74,6 +74,12 @@ def test_turn_of_another_process_is_waited_for_so_long(path: Path, database: Dat
         pass
 
 
+def test_turn_that_never_comes_keeps_nobody_from_writing(path: Path, database: Database) -> None:
+    with _taken_elsewhere(path), database.write() as connection:
+        # Whoever has it does not write. It may have been stopped just then.
+        connection.execute(text("INSERT INTO line VALUES ('all the same')"))
+
+
 def test_turns_come_in_order(path: Path, database: Database) -> None:
     def write(who: str) -> None:
         with database.write() as connection:
@@ -157,6 +163,6 @@ def test_fork_leaves_no_turn_behind(path: Path, database: Database) -> None:
         with database.write() as connection:
             connection.execute(text("INSERT INTO line VALUES ('child')"))
 
-    with database.turn():
+    with database.turn(60):
         pid = start(write)
     assert not was_killed(pid)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from contextlib import contextmanager
+from contextlib import ExitStack
 from contextlib import nullcontext
 from contextlib import suppress
 from typing import Any
@@ -110,7 +111,7 @@ class Database:
         return engine
 
     @contextmanager
-    def turn(self, seconds: float = TURN) -> Iterator[None]:
+    def turn(self, seconds: float) -> Iterator[None]:
         """Be the one of us whose turn it is to write, see :meth:`Turns.take`."""
         # Which file it is, only the engine knows.
         _ = self.engine
@@ -120,7 +121,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write, committed at the end of the block."""
-        with self.turn(), self.engine.connect() as connection:
+        with self._in_order(), self.engine.connect() as connection:
             begin_writing(connection)
             yield connection
             commit(connection)
@@ -129,9 +130,17 @@ class Database:
     def begun(self) -> Iterator[Connection]:
         """As :meth:`write`, for work that takes long: it is to commit by itself, and other turns begin meanwhile."""
         with self.engine.connect() as connection:
-            with self.turn():
+            with self._in_order():
                 begin_writing(connection)
             yield connection
+
+    @contextmanager
+    def _in_order(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            # Whoever has the turn may be stopped without having begun to write: SQLite knows.
+            with suppress(OperationalError):
+                stack.enter_context(self.turn(TURN))
+            yield
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -23,8 +23,8 @@ from sqlalchemy.exc import OperationalError
 
 from .queuelock import QueueLock
 
-#: How long to wait for one's turn, seconds. After that comes SQLite's own wait.
-WAIT = 2.0
+#: How long to wait for one's turn, seconds. After that comes SQLite's own wait, in no order.
+WAIT = 1.0
 
 
 class Turns:
