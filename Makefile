@@ -44,7 +44,7 @@ check: $(VENV)/.dev
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
-# Every row of docs/performance.rst; in two minutes, and less exactly: make bench QUICK=1. One of them: ROWS=drain
+# Every row of docs/performance.rst; in a few minutes, and less exactly: make bench QUICK=1. One of them: ROWS=drain
 bench: $(VENV)/.dev $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(ROWS)
 

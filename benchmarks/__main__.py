@@ -79,7 +79,7 @@ def read_words(words: Sequence[str] | None) -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("groups", nargs="*", metavar="group", help=", ".join(GROUPS))
-    parser.add_argument("--quick", action="store_true", help="in two minutes, and less exactly")
+    parser.add_argument("--quick", action="store_true", help="in a few minutes, and less exactly")
     parser.add_argument("--smallest", action="store_true", help="only to try the benchmarks")
     parser.add_argument("--write", action="store_true", help="write single groups into docs/, too")
     given = parser.parse_args(words)
