@@ -26,8 +26,6 @@ SIGNATURE_HEADER = "X-Pooled-Signature"
 #: Every method is answered by us, and in JSON.
 METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
-_RECEIVED = b'{"received":true}\n'
-
 
 def receive() -> Response:
     """Take one delivery. Whatever the request is like, the answer is JSON and no 500."""
@@ -67,8 +65,7 @@ def _record(state: State, body: bytes) -> Response:
         state.dispatcher.recorded(each)
     if recorded.event is None:
         return _answer(400, error="The body is not an event. It was kept for a person to look at")
-    # As jsonify would have it, which costs as much as finding the view.
-    return Response(_RECEIVED, mimetype="application/json")
+    return _answer(200, received=True)
 
 
 def _answer(status: int, **content: Any) -> Response:
