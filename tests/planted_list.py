@@ -93,9 +93,8 @@ BUGS = (
     Bug(
         "drain without recording first",
         "inbox/spool.py",
-        "            record([delivery for _, delivery in rows])\n",
-        "            self._forget([number for number, _ in rows])\n"
-        "            record([delivery for _, delivery in rows])\n",
+        "                        record(delivery)\n",
+        "                        self._forget([number])\n                        record(delivery)\n",
     ),
     Bug(
         "forget the receipt",

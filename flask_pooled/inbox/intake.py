@@ -136,12 +136,10 @@ class Intake:
         return True
 
     def _drain(self, spool: Spool, tell: Callable[[Recorded], None]) -> None:
-        def record(deliveries: Sequence[Delivery]) -> None:
-            with self._turn(PATIENCE):
-                recorded = self._write(deliveries)
+        def record(delivery: Delivery) -> None:
+            recorded = self._record(delivery)
             self._mend()
-            for each in recorded:
-                tell(each)
+            tell(recorded)
 
         drained = spool.drain(record, _is_refusal)
         refused = spool.facts().refused

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,9 +30,6 @@ _WAIT = 5.0
 
 #: How many rows are read, and forgotten, at once when it is drained.
 _BATCH = 100
-
-#: How many of them the inbox is given to commit together.
-_TOGETHER = 20
 
 _SCHEMA = (
     """
@@ -117,17 +113,14 @@ class Spool:
             ) from error
 
     def drain(
-        self,
-        record: Callable[[Sequence[Delivery]], None],
-        is_refusal: Callable[[Exception], bool],
+        self, record: Callable[[Delivery], None], is_refusal: Callable[[Exception], bool]
     ) -> int:
         """Hand over what waits, oldest first, and forget it.
 
         What was handed over and could not be forgotten is handed over again the next time, under the same receipt.
 
-        :param record: commits deliveries to the inbox, all or none. Those that it does not take together it is given
-            one by one.
-        :param is_refusal: whether what it raised for one is about that one delivery.
+        :param record: commits a delivery to the inbox.
+        :param is_refusal: whether what it raised is about that one delivery.
         :returns: how many were handed over.
         :raises Exception: what *record* raised, if it is no refusal; the rest waits.
         """
@@ -135,34 +128,20 @@ class Spool:
         while rows := self._oldest():
             handed_over: list[int] = []
             try:
-                for first in range(0, len(rows), _TOGETHER):
-                    some = rows[first : first + _TOGETHER]
-                    handed_over.extend(self._hand_over(some, record, is_refusal))
+                for number, delivery in rows:
+                    try:
+                        record(delivery)
+                    except Exception as error:
+                        if not is_refusal(error):
+                            raise
+                        self._set_aside(number, error)
+                    else:
+                        handed_over.append(number)
             finally:
                 if handed_over:
                     self._forget(handed_over)
             drained += len(handed_over)
         return drained
-
-    def _hand_over(
-        self,
-        rows: Sequence[tuple[int, Delivery]],
-        record: Callable[[Sequence[Delivery]], None],
-        is_refusal: Callable[[Exception], bool],
-    ) -> Iterator[int]:
-        """The numbers of those that were taken, as soon as they were."""
-        try:
-            record([delivery for _, delivery in rows])
-        except Exception as error:
-            if len(rows) > 1:
-                for row in rows:
-                    yield from self._hand_over([row], record, is_refusal)
-            elif is_refusal(error):
-                self._set_aside(rows[0][0], error)
-            else:
-                raise
-        else:
-            yield from (number for number, _ in rows)
 
     def is_empty(self) -> bool:
         """Whether nothing waits to be drained.
