@@ -44,6 +44,7 @@ from benchmarks.wallet import count_entries
 from benchmarks.wallet import create_wallet
 from benchmarks.wallet import refunds_by_player
 from flask_pooled import sign_body
+from flask_pooled.state import state_of
 
 _RATES = Comparison("1", "ours", "theirs", "per s", [10, 40, 20], [10, 20, 40], Goal(at_least=1))
 _EXACT = Comparison("8", "ours", "theirs", "µs", [123456.7, 2.0], [3.14159265, 3.0])
@@ -247,6 +248,7 @@ def test_a_storm_owes_what_the_inbox_pays(tmp_path: Path) -> None:
                 client.post("/pooled/webhook", data=body, headers=headers)
             pooled.drain()
         assert pooled.stats()["states"] == {"done": 101, **storm.unpaid()}
+    state_of(app).dispatcher.close()
     with create_engine(uri).connect() as connection:
         assert count_entries(connection) == 50
         assert refunds_by_player(connection) == storm.owed()

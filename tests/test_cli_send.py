@@ -220,15 +220,16 @@ def test_real_money_is_asked_about(make_casino: Callable[..., Casino]) -> None:
 def test_no_work_is_started_in_the_background(make_casino: Callable[..., Casino]) -> None:
     casino = make_casino(TESTING=False)
     casino.connect()
-    seen: list[str] = []
+    before = set(threading.enumerate())
+    seen: set[threading.Thread] = set()
 
     @casino.app.teardown_request
     def look(error: BaseException | None) -> None:
-        seen.extend(thread.name for thread in threading.enumerate())
+        seen.update(threading.enumerate())
 
     assert run(casino.app, "win").exit_code == 0
     assert seen
-    assert not [name for name in seen if name.startswith("flask-pooled")]
+    assert not [thread for thread in seen - before if thread.name.startswith("flask-pooled")]
     assert casino.states() == ["pending"]
 
 
