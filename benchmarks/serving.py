@@ -15,6 +15,7 @@ from benchmarks.databases import new_postgres
 from benchmarks.databases import sqlite_uri
 from benchmarks.figures import Comparison
 from benchmarks.figures import Goal
+from benchmarks.load import Load
 from benchmarks.naive import NaiveInbox
 from benchmarks.node import node
 from benchmarks.plan import Plan
@@ -47,30 +48,18 @@ def sqlite_rows(plan: Plan) -> Iterator[Comparison]:
 
 def granian_rows(plan: Plan) -> Iterator[Comparison]:
     """Row 2."""
-    contenders = [
-        Contender("sample", granian, "sample"),
-        Contender("pooled", granian, "pooled"),
-    ]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving_all(contenders, folder) as served,
-    ):
-        loads = contest(plan, served)
+    loads = _contest(
+        plan, Contender("sample", granian, "sample"), Contender("pooled", granian, "pooled")
+    )
     names = (f"{_OURS}, granian", _SAMPLE)
     yield rates("2", names, loads["pooled"], loads["sample"], Goal(at_least=0.45))
 
 
 def node_rows(plan: Plan) -> Iterator[Comparison]:
     """Row 1 against the guide's other sample, which is one process."""
-    contenders = [
-        Contender("node", node, "sample"),
-        Contender("pooled", gunicorn, "pooled"),
-    ]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        serving_all(contenders, folder) as served,
-    ):
-        loads = contest(plan, served)
+    loads = _contest(
+        plan, Contender("node", node, "sample"), Contender("pooled", gunicorn, "pooled")
+    )
     names = (f"{_OURS}, gunicorn", "guide's Node sample, stores nothing")
     yield rates("1", names, loads["pooled"], loads["node"], None)
 
@@ -91,3 +80,12 @@ def postgres_rows(plan: Plan) -> Iterator[Comparison]:
     names = ("Webhook, durable in PostgreSQL", f"{_NAIVE}, PostgreSQL")
     yield rates("10", names, loads["pooled"], loads["naive"], Goal(at_least=1.3))
     yield latenesses("10", names, loads["pooled"], loads["naive"], None)
+
+
+def _contest(plan: Plan, *contenders: Contender) -> dict[str, list[Load]]:
+    """The loads of servers that need nothing but a folder."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving_all(contenders, folder) as served,
+    ):
+        return contest(plan, served)

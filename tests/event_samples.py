@@ -34,6 +34,16 @@ REFUND = {
     "refund_amount": 1.00,
     "entry_type": "paid",
 }
+#: With nothing that may be missing.
+BARE_ENTRY = {
+    "event": "pool.entry",
+    "tenant_id": "t",
+    "pool_id": "p",
+    "pool_size": 100,
+    "user_id": "u",
+    "entry_type": "paid",
+    "tx_id": "x",
+}
 ENTRY = {
     "event": "pool.entry",
     "tenant_id": "t-1",

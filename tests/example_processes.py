@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import contextmanager
 from html import unescape
 from http.cookiejar import CookieJar
@@ -32,6 +34,29 @@ from served_casino import Process
 from flask_pooled import sign_body
 
 EXAMPLES = ROOT / "docs" / "examples"
+
+#: To be run in the guide's casino, before or after: its player, with $250.
+ADD_JORDAN = """
+from casino import create_app, db, Player
+with create_app().app_context():
+    db.session.add(Player(id="player_abc123", display_name="Jordan S.", cents=250_00, kyc_passed=True))
+    db.session.commit()
+"""
+
+
+def run_in(folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Run a command that has to succeed; returns what it prints."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 class Example:
@@ -82,17 +107,7 @@ class Example:
         return self._run("sh", "-e", "-c", commands)
 
     def _run(self, *command: str) -> str:
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return run_in(self.folder, command, self._environment)
 
     def see(self, path: str = "/", **form: str) -> str:
         """What the browser gets."""

@@ -50,11 +50,9 @@ def tree(tmp_path: Path) -> Path:
     return copy
 
 
-def test_the_worked_example_applies_and_its_tests_pass(tree: Path) -> None:
-    command = PAGE.captioned()["a new kind of event"]
-    [tests] = [word for word in shlex.split(command) if word.startswith("ARGS=")]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *tests.removeprefix("ARGS=").split()],
+def _pytest(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *arguments],
         cwd=tree,
         env=readers_environment(PYTHONPATH=str(tree)),
         capture_output=True,
@@ -62,6 +60,12 @@ def test_the_worked_example_applies_and_its_tests_pass(tree: Path) -> None:
         timeout=300,
         check=False,
     )
+
+
+def test_the_worked_example_applies_and_its_tests_pass(tree: Path) -> None:
+    command = PAGE.captioned()["a new kind of event"]
+    [tests] = [word for word in shlex.split(command) if word.startswith("ARGS=")]
+    done = _pytest(tree, *tests.removeprefix("ARGS=").split())
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_pool_bonus.py" not in done.stdout, "a failure, or a skip"
 
@@ -70,15 +74,7 @@ def test_a_step_left_out_is_noticed(tree: Path) -> None:
     """The guard that the page promises: a kind without its rule for money."""
     holds = tree / "flask_pooled" / "inbox" / "holds.py"
     shutil.copy(ROOT / "flask_pooled" / "inbox" / "holds.py", holds)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/test_kinds.py", "-k", "money"],
-        cwd=tree,
-        env=readers_environment(PYTHONPATH=str(tree)),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = _pytest(tree, "tests/test_kinds.py", "-k", "money")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "test_money_that_is_not_documented_is_held[pool.bonus]" in done.stdout
 

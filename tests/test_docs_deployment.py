@@ -22,6 +22,7 @@ from casino import win
 from click.testing import Result
 from doc_pages import Page
 from doc_pages import readers_environment
+from example_processes import ADD_JORDAN
 from example_processes import example
 from flask import Flask
 from flask import request
@@ -109,13 +110,7 @@ def test_units_serve_and_pay(postgres: URL, wallet_uri: str | URL, tmp_path: Pat
         "POOLED_SPOOL": str(tmp_path / "spool.sqlite"),
     }
     with example("guide_after", tmp_path, **given) as casino:
-        casino.run(
-            "from casino import create_app, db, Player\n"
-            "with create_app().app_context():\n"
-            "    db.session.add(Player(id='player_abc123', display_name='Jordan S.', cents=250_00,"
-            " kyc_passed=True))\n"
-            "    db.session.commit()"
-        )
+        casino.run(ADD_JORDAN)
         # Where systemd would hand the socket over.
         casino.start(*_arguments("casino.service"), f"--bind=127.0.0.1:{port}")
         casino.reached_at(port)

@@ -17,6 +17,7 @@ from brokers import running_broker
 from casino import entry
 from casino import refund
 from casino import win
+from example_processes import ADD_JORDAN
 from example_processes import example
 from example_processes import EXAMPLES
 from example_processes import token_on
@@ -91,13 +92,7 @@ def test_after_is_a_matter_of_minutes() -> None:
 def test_guides_sample_before_and_after(name: str, balance: int, tmp_path: Path) -> None:
     """Each event comes twice. Before, it was paid twice."""
     with example(name, tmp_path) as casino:
-        casino.run(
-            "from casino import create_app, db, Player\n"
-            "with create_app().app_context():\n"
-            "    db.session.add(Player(id='player_abc123', display_name='Jordan S.', cents=250_00,"
-            " kyc_passed=True))\n"
-            "    db.session.commit()"
-        )
+        casino.run(ADD_JORDAN)
         casino.serve()
         casino.see("/login", player="player_abc123")
         claims = jwt.decode(token_on(casino.see()), options={"verify_signature": False})

@@ -10,6 +10,7 @@ from pathlib import Path
 from casino import win
 from doc_pages import Page
 from doc_pages import ROOT
+from example_processes import ADD_JORDAN
 from example_processes import example
 from example_processes import EXAMPLES
 
@@ -18,13 +19,7 @@ PAGE = Page("migrating.rst")
 
 def test_what_was_paid_before_is_not_paid_again(tmp_path: Path) -> None:
     with example("guide_after", tmp_path) as casino:
-        casino.run(
-            "from casino import create_app, db, Player\n"
-            "with create_app().app_context():\n"
-            "    db.session.add(Player(id='player_abc123', display_name='Jordan S.', cents=250_00,"
-            " kyc_passed=True))\n"
-            "    db.session.commit()"
-        )
+        casino.run(ADD_JORDAN)
         (casino.folder / "paid.jsonl").write_text(f"{json.dumps(win())}\n")
         said = casino.shell(PAGE.captioned()["what was paid before"])
         assert "1 of 1 event(s) recorded" in said

@@ -25,6 +25,7 @@ import pytest
 from doc_pages import Page
 from doc_pages import readers_environment
 from doc_pages import replaced
+from example_processes import run_in
 
 from example_app.services import free_port
 
@@ -55,17 +56,7 @@ class Reader:
         return ["sh", "-e", "-c", replaced(text, self.replace)]
 
     def run(self, text: str) -> str:
-        done = subprocess.run(
-            self.command(text),
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return run_in(self.folder, self.command(text), self.environment)
 
     @contextmanager
     def running(self, text: str, address: str) -> Iterator[None]:

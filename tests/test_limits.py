@@ -9,6 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
+from event_samples import BARE_ENTRY
 from flask import Flask
 
 from flask_pooled import abbreviate_name
@@ -43,15 +44,6 @@ _WIN = {
     "winner_id": "u",
     "amount": 1,
 }
-_ENTRY = {
-    "event": "pool.entry",
-    "tenant_id": "t",
-    "pool_id": "p",
-    "pool_size": 100,
-    "user_id": "u",
-    "entry_type": "paid",
-    "tx_id": "x",
-}
 
 
 def _win(**fields: Any) -> PoolWin:
@@ -61,7 +53,7 @@ def _win(**fields: Any) -> PoolWin:
 
 
 def _slots(number: str) -> int | None:
-    body = json.dumps(_ENTRY).removesuffix("}") + f', "slots_filled": {number}}}'
+    body = json.dumps(BARE_ENTRY).removesuffix("}") + f', "slots_filled": {number}}}'
     event = parse_event(body.encode())
     assert isinstance(event, PoolEntry)
     return event.slots_filled

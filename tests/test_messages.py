@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from event_samples import BARE_ENTRY
 from flask import current_app
 from flask import Flask
 
@@ -275,17 +276,6 @@ def test_empty_webhook_secret() -> None:
     )
 
 
-_ENTRY = {
-    "event": "pool.entry",
-    "tenant_id": "t",
-    "pool_id": "p",
-    "pool_size": 100,
-    "user_id": "u",
-    "entry_type": "paid",
-    "tx_id": "x",
-}
-
-
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -305,7 +295,7 @@ _ENTRY = {
     ],
 )
 def test_field_that_is_not_as_documented(fields: dict[str, Any], message: str) -> None:
-    body = json.dumps({**_ENTRY, **fields}).encode()
+    body = json.dumps({**BARE_ENTRY, **fields}).encode()
     [name] = fields
     assert _said(PayloadError, lambda: parse_event(body)) == f"the field {name!r} {message}"
 

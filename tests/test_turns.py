@@ -50,7 +50,7 @@ def _taken_elsewhere(path: Path) -> Iterator[None]:
 
     def take() -> None:
         os.close(tell_release)
-        with Turns(_url(path)).take():
+        with Turns(_url(path)).take(60):
             os.write(tell_taken, b"!")
             os.read(release, 1)
 

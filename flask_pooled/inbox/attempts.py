@@ -76,28 +76,22 @@ class Attempts:
         #: What the database could not take yet. The threads of a worker share it.
         self._unwritten: deque[_Note] = deque()
 
-    def claim(self, until: int, conditions: Sequence[ColumnElement[bool]]) -> Claim | None:
-        """Count an attempt of the event that has been due for longest, committed before anything else happens.
-
-        :param until: due at the latest, milliseconds since the epoch.
-        :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached.
-        """
-        claims = self.claim_some(until, conditions, 1)
-        return claims[0] if claims else None
-
-    def claim_some(
+    def claim(
         self,
         until: int,
         conditions: Sequence[ColumnElement[bool]],
-        most: int,
+        most: int = 1,
         is_alone: Callable[[Row[Any]], bool] = lambda row: False,
     ) -> list[Claim]:
-        """As :meth:`claim`, of several events that can be worked on together.
+        """Count an attempt of the event that has been due for longest, and of others that can be worked on with it.
 
-        What was attempted before comes alone: it may be what ends processes, and then costs the others no attempt.
+        That is committed before anything else happens. What was attempted before comes alone: it may be what ends
+        processes, and then costs the others no attempt.
 
-        :param most: how many.
+        :param until: due at the latest, milliseconds since the epoch.
+        :param most: how many events.
         :param is_alone: whether an event is not to be worked on with others.
+        :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached.
         """
         self._catch_up()
         while True:

@@ -56,7 +56,6 @@ class Worked:
     """What became of the events of one transaction, so far."""
 
     #: Those whose receivers have run, which counts as soon as the transaction is committed.
-
     done: list[tuple[Claim, Event]] = field(default_factory=list)
     #: What was raised for those that failed, whose own work was rolled back, whatever becomes of the transaction.
     failed: list[tuple[Claim, Exception]] = field(default_factory=list)

@@ -28,10 +28,12 @@ from sqlalchemy.pool import QueuePool
 from sqlalchemy.pool import StaticPool
 
 from .turns import Turns
-from .turns import WAIT as TURN
 
 #: How long to wait for a lock or a connection, in seconds. The whole webhook must be answered within ten.
 WAIT = 4
+
+#: How long to wait for one's turn, seconds. After that comes SQLite's own wait, in no order.
+TURN = 1.0
 
 #: SQLite's primary result codes that say "not now" or "not here", rather than "your statement is wrong".
 _SQLITE_OUTAGES = {

@@ -143,7 +143,7 @@ class Processor:
         is_alone = self._apart()
         while (limit is None or attempts < limit) and not stop():
             most = min(self._pace.size, self._pace.size if limit is None else limit - attempts)
-            claims = self._attempts.claim_some(until, others, most, is_alone)
+            claims = self._attempts.claim(until, others, most, is_alone)
             if not claims:
                 break
             begun = self._monotonic()

@@ -23,9 +23,6 @@ from sqlalchemy.exc import OperationalError
 
 from .queuelock import QueueLock
 
-#: How long to wait for one's turn, seconds. After that comes SQLite's own wait, in no order.
-WAIT = 1.0
-
 
 class Turns:
     """The turns of one user of a database, in one process.
@@ -38,7 +35,7 @@ class Turns:
         self._held = threading.local()
 
     @contextmanager
-    def take(self, seconds: float = WAIT) -> Iterator[None]:
+    def take(self, seconds: float) -> Iterator[None]:
         """Be the one whose turn it is for the block. Within it, the same thread need not wait again.
 
         :param seconds: the longest wait for it.

@@ -19,7 +19,7 @@ from .world import World
 
 
 @contextmanager
-def _in_no_order(_self: Turns, _seconds: float = 0) -> Iterator[None]:
+def _in_no_order(_self: Turns, _seconds: float) -> Iterator[None]:
     # All processes are in one thread, where nobody can wait for another. Nothing but the order hangs on it.
     yield
 
