@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from forks import start
 from forks import was_killed
 from served_casino import eventually
 
+from flask_pooled.inbox import queuelock
 from flask_pooled.inbox.queuelock import QueueLock
 
 _LOCKS = Path("/proc/locks")
@@ -77,6 +79,25 @@ def test_processes_are_served_in_the_order_in_which_they_came(path: Path) -> Non
     assert os.read(served, 10) == b"01234"
     os.close(served)
     os.close(tell_served)
+
+
+def test_lock_that_is_held_for_a_moment_takes_no_thread(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def look_on(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            held.close()
+
+    monkeypatch.setattr(queuelock, "_LOOK", 60)
+    monkeypatch.setattr("flask_pooled.inbox.queuelock.call_within", None)
+    with ExitStack() as held:
+        held.enter_context(QueueLock(path).hold(10))
+        monkeypatch.setattr("flask_pooled.inbox.queuelock.time.sleep", look_on)
+        with QueueLock(path).hold(60):
+            assert len(looks) == 3
 
 
 def test_waiting_ends_in_time_and_leaves_one_thread(path: Path) -> None:

@@ -17,6 +17,11 @@ from pathlib import Path
 from .deadline import call_within
 from .deadline import DeadlineError
 
+#: How long one looks whether it is free before one queues, and how often, seconds. Most hold it for a moment, and to
+#: queue takes a thread.
+_LOOK = 0.01
+_PAUSE = 0.00025
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -89,7 +94,7 @@ class _Place:
 
     def __init__(self, path: Path) -> None:
         self.left = threading.Event()
-        self._file = path.open("ab")
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self._change = threading.Lock()
         self._reached = self._given_up = False
 
@@ -99,15 +104,12 @@ class _Place:
         :raises TimeoutError: it is still somebody else's; the place is left as soon as that changes.
         :raises OSError: the file cannot be locked.
         """
-        try:
-            _try_to_lock(self._file.fileno())
+        now = time.monotonic()
+        if self._look(now + min(seconds, _LOOK)):
             return
-        except OSError:
-            # Somebody has it; or else the next lines tell what is wrong.
-            pass
         try:
             # In a thread: the system lets nobody leave its queue.
-            call_within(seconds, self._queue)
+            call_within(max(now + seconds - time.monotonic(), 0), self._queue)
         except DeadlineError:
             with self._change:
                 self._given_up = not self._reached
@@ -119,18 +121,30 @@ class _Place:
 
     def leave(self) -> None:
         """Free the lock."""
-        _unlock(self._file.fileno())
+        _unlock(self._fd)
         self._close()
 
+    def _look(self, until: float) -> bool:
+        while True:
+            try:
+                _try_to_lock(self._fd)
+            except OSError:
+                # Somebody has it; or else who queues is told what is wrong.
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(_PAUSE)
+            else:
+                return True
+
     def _queue(self) -> None:
-        _lock(self._file.fileno())
+        _lock(self._fd)
         with self._change:
             self._reached = True
             if self._given_up:
                 self.leave()
 
     def _close(self) -> None:
-        self._file.close()
+        os.close(self._fd)
         self.left.set()
 
 
