@@ -17,6 +17,7 @@ from flask_pooled.inbox import groupcommit
 from flask_pooled.inbox.deadline import DeadlineError
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
+from flask_pooled.inbox.entries import Prepared
 from flask_pooled.inbox.groupcommit import GroupCommit
 from flask_pooled.inbox.groupcommit import LARGEST
 
@@ -30,8 +31,8 @@ class _Database:
         #: Raised for a batch with that delivery in it.
         self.refused: dict[int, Exception] = {}
 
-    def write(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
-        numbers = [delivery.received_at for delivery in deliveries]
+    def write(self, deliveries: Sequence[Prepared]) -> list[Recorded]:
+        numbers = [each.delivery.received_at for each in deliveries]
         self.batches.append(numbers)
         assert self.may_write.wait(60)
         for number in numbers:
@@ -40,8 +41,8 @@ class _Database:
         return [Recorded(number, "pending") for number in numbers]
 
 
-def _delivery(number: int) -> Delivery:
-    return Delivery(f"{number:032x}", number, b"", None)
+def _delivery(number: int) -> Prepared:
+    return Prepared(Delivery(f"{number:032x}", number, b"", None), None)
 
 
 @pytest.fixture
@@ -150,9 +151,9 @@ def test_a_thread_that_is_ended_while_it_waits_leads_nobody(
             raise _EndedError
 
     class Place(groupcommit._Place):
-        def __init__(self, delivery: Delivery) -> None:
+        def __init__(self, delivery: Prepared) -> None:
             super().__init__(delivery)
-            if delivery.received_at == 1:
+            if delivery.delivery.received_at == 1:
                 self.called = Ending()  # type: ignore[assignment]
 
     monkeypatch.setattr(groupcommit, "_Place", Place)
@@ -170,8 +171,8 @@ def test_a_thread_that_is_ended_while_it_waits_leads_nobody(
 def test_a_leader_that_is_ended_keeps_nobody_waiting(database: _Database) -> None:
     begun = threading.Event()
 
-    def write(deliveries: Sequence[Delivery]) -> list[Recorded]:
-        if deliveries[0].received_at == 1:
+    def write(deliveries: Sequence[Prepared]) -> list[Recorded]:
+        if deliveries[0].delivery.received_at == 1:
             raise _EndedError
         begun.set()
         return database.write(deliveries)

@@ -189,15 +189,15 @@ def test_only_one_request_pays_for_the_next_try(casino: Casino, lock: Callable[[
 def test_delivery_that_both_have_is_recorded_once(casino: Casino) -> None:
     """A commit whose answer got lost: the spool has the delivery as well, under the same receipt."""
     store, spool = casino.state.inbox.store, _spool(casino)
-    record = store.record
+    record = store.record_prepared
 
     def lose_the_answer(deliveries: Any) -> Any:
         record(deliveries)
         raise DeadlineError
 
-    store.record = lose_the_answer  # type: ignore[method-assign]
+    store.record_prepared = lose_the_answer  # type: ignore[method-assign]
     casino.post_all(refund())
-    del store.record
+    del store.record_prepared
     assert spool.facts().waiting == 1
     casino.drain()
     assert casino.states() == ["done"]
@@ -210,17 +210,17 @@ def test_error_that_nobody_has_thought_of_costs_no_event(
 ) -> None:
     """In general the database may be out of order; what looks like this one body is set aside and blocks no other."""
     store, spool = casino.state.inbox.store, _spool(casino)
-    record = store.record
+    record = store.record_prepared
 
     def stumble(deliveries: Any) -> Any:
-        if deliveries[0].event.pool_id == "odd":
+        if deliveries[0].delivery.event.pool_id == "odd":
             raise error
         return record(deliveries)
 
-    store.record = stumble  # type: ignore[method-assign]
+    store.record_prepared = stumble  # type: ignore[method-assign]
     casino.post_all(win(pool_id="odd"), win(pool_id="plain", winner_id="other"))
     casino.drain()
-    del store.record
+    del store.record_prepared
     facts = spool.facts()
     if error is LookupError:
         assert (facts.waiting, facts.refused) == (0, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,13 +29,37 @@ _PENDING = Verdict("pending")
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """An entry that may be news."""
+class Entry:
+    """An entry against which nothing speaks, unless it is known."""
 
     delivery: Delivery
     event: PoolEntry
+    identity: bytes
     #: The key of its refund account.
     account: bytes
+    #: The columns of its row.
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A delivery, with what can be said of it before its transaction begins, while others write."""
+
+    delivery: Delivery
+    #: ``None``: it is something else, or something speaks against it.
+    entry: Entry | None
+
+
+def prepare(settings: Settings, delivery: Delivery) -> Prepared:
+    """Look at a delivery without the database."""
+    event, tenant = delivery.event, settings.tenant
+    if isinstance(event, PoolEntry) and hold_reason(event, settings) is None:
+        identity = event_identity(tenant, event)
+        if identity is not None:
+            row = event_row(tenant, delivery, event, _PENDING, identity=identity)
+            account = account_key(tenant, event)
+            return Prepared(delivery, Entry(delivery, event, identity, account, row))
+    return Prepared(delivery, None)
 
 
 class Entries:
@@ -44,17 +68,11 @@ class Entries:
     The others of its deliveries, and what turns out to be known, are to be looked at one by one.
     """
 
-    def __init__(self, settings: Settings, deliveries: Sequence[Delivery]) -> None:
-        self._tenant = settings.tenant
+    def __init__(self, entries: Iterable[Entry]) -> None:
         #: By identity, as they came.
-        self._entries: dict[bytes, _Entry] = {}
-        for delivery in deliveries:
-            event = delivery.event
-            if isinstance(event, PoolEntry) and hold_reason(event, settings) is None:
-                identity = event_identity(settings.tenant, event)
-                if identity is not None and identity not in self._entries:
-                    account = account_key(settings.tenant, event)
-                    self._entries[identity] = _Entry(delivery, event, account)
+        self._entries: dict[bytes, Entry] = {}
+        for entry in entries:
+            self._entries.setdefault(entry.identity, entry)
 
     def counts(self) -> Counter[bytes]:
         """How many there are for each refund account."""
@@ -92,10 +110,7 @@ class Entries:
 
     def _insert(self, connection: Connection, table: Table) -> dict[bytes, int]:
         # Numbered as they came. Who writes the same entries in another order waits already, for their accounts.
-        rows = [
-            event_row(self._tenant, entry.delivery, entry.event, _PENDING, identity=identity)
-            for identity, entry in self._entries.items()
-        ]
+        rows = [entry.row for entry in self._entries.values()]
         written = connection.execute(_insert_for(table, connection.dialect.name), rows)
         return {bytes(identity): row_id for row_id, identity in written}
 

@@ -17,13 +17,13 @@ from contextlib import nullcontext
 from contextlib import suppress
 
 from .deadline import DeadlineError
-from .delivery import Delivery
 from .delivery import Recorded
+from .entries import Prepared
 
 #: How many deliveries one transaction takes at the most: the next ones wait for it.
 LARGEST = 64
 
-Write = Callable[[Sequence[Delivery]], list[Recorded]]
+Write = Callable[[Sequence[Prepared]], list[Recorded]]
 Turn = Callable[[float], AbstractContextManager[None]]
 
 
@@ -47,7 +47,7 @@ class _Call:
 class _Place:
     """One delivery that waits to be written."""
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: Prepared) -> None:
         self.delivery = delivery
         #: It is this one's turn to lead, or it is done.
         self.called = _Call()
@@ -87,7 +87,7 @@ class GroupCommit:
         self._waiting: deque[_Place] = deque()
         self._is_led = False
 
-    def record(self, delivery: Delivery, patience: float) -> Recorded:
+    def record(self, delivery: Prepared, patience: float) -> Recorded:
         """Have a delivery committed; it is when this returns.
 
         :param patience: how long to wait for those who write before, seconds.

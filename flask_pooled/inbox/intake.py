@@ -29,6 +29,7 @@ from .deadline import DeadlineError
 from .delivery import accept
 from .delivery import Delivery
 from .delivery import Recorded
+from .entries import Prepared
 from .groupcommit import GroupCommit
 from .spool import Spool
 from .store import Store
@@ -158,17 +159,17 @@ class Intake:
             )
 
     def _record(self, delivery: Delivery) -> Recorded:
-        return self._group.record(delivery, PATIENCE)
+        return self._group.record(self._store.prepare(delivery), PATIENCE)
 
     def _turn(self, seconds: float) -> AbstractContextManager[None]:
         # Only a file has turns, and to open what may hang can take for ever.
         return nullcontext() if self._may_hang() else self._store.turn(seconds)
 
-    def _write(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
+    def _write(self, deliveries: Sequence[Prepared]) -> list[Recorded]:
         if not self._may_hang():
-            return self._store.record(deliveries)
+            return self._store.record_prepared(deliveries)
         try:
-            return call_within(PATIENCE, lambda: self._store.record(deliveries))
+            return call_within(PATIENCE, lambda: self._store.record_prepared(deliveries))
         except (DeadlineError, PoolTimeoutError):
             self._store.make_room()
             raise

@@ -88,14 +88,17 @@ class Books:
         for row in self._take(
             _taking_pools,
             self._tables.pool,
-            [{"key": key} | self._names(pools[key]) for key in sorted(pools)],
+            [{"key": key} | _names(self._tenant, pools[key]) for key in sorted(pools)],
         ):
             self._pools[bytes(row.key)] = _Pool(row.outcome, row.surplus_alarm_at)
         counts = entering or {}
         for row in self._take(
             _taking_accounts,
             self._tables.account,
-            [self._account(key, accounts[key], counts.get(key, 0)) for key in sorted(accounts)],
+            [
+                account_row(self._tenant, key, accounts[key], entries=counts.get(key, 0))
+                for key in sorted(accounts)
+            ],
         ):
             self._accounts[bytes(row.key)] = _Account(row.entries, row.paid)
 
@@ -226,19 +229,6 @@ class Books:
     def _pool_key(self, event: PoolEvent) -> bytes:
         return pool_key(self._tenant, event.tenant_id, event.pool_id)
 
-    def _names(self, event: PoolEvent) -> dict[str, Any]:
-        return {"tenant": self._tenant, "tenant_id": event.tenant_id, "pool_id": event.pool_id}
-
-    def _account(self, key: bytes, event: PoolEntry | PoolRefund, entries: int) -> dict[str, Any]:
-        return {
-            "key": key,
-            **self._names(event),
-            "player_id": event.user_id,
-            "entry_type": event.entry_type,
-            "entries": entries,
-            "paid": 0,
-        }
-
     def _take(
         self, taking: Callable[[Table, str], Any], table: Table, rows: Sequence[dict[str, Any]]
     ) -> Iterable[Row[Any]]:
@@ -248,6 +238,27 @@ class Books:
 
     def _update(self, table: Table, key: bytes, **values: object) -> None:
         self._connection.execute(update(table).where(table.c.key == key).values(**values))
+
+
+def account_row(
+    tenant: str, key: bytes, event: PoolEntry | PoolRefund, *, entries: int
+) -> dict[str, Any]:
+    """The columns of a refund account from which nothing was paid yet.
+
+    :param entries: how many are known.
+    """
+    return {
+        "key": key,
+        **_names(tenant, event),
+        "player_id": event.user_id,
+        "entry_type": event.entry_type,
+        "entries": entries,
+        "paid": 0,
+    }
+
+
+def _names(tenant: str, event: PoolEvent) -> dict[str, Any]:
+    return {"tenant": tenant, "tenant_id": event.tenant_id, "pool_id": event.pool_id}
 
 
 @lru_cache(maxsize=16)

@@ -19,6 +19,10 @@ from .database import Database
 from .database import is_victim
 from .delivery import Delivery
 from .delivery import Recorded
+from .entries import prepare
+from .entries import Prepared
+from .fresh import can_be_quick
+from .fresh import record_fresh
 from .identity import receipts_since
 from .plans import aside
 from .plans import SAYING_NOT_DONE
@@ -44,11 +48,19 @@ class Store:
         """See :meth:`Database.turn`."""
         return self._database.turn(seconds)
 
+    def prepare(self, delivery: Delivery) -> Prepared:
+        """Do what needs no transaction, so that those who wait for theirs wait for less."""
+        return prepare(self._settings, delivery)
+
     def record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """Write the deliveries in one transaction, committed when this returns.
 
         :raises sqlalchemy.exc.SQLAlchemyError: nothing was written.
         """
+        return self.record_prepared([self.prepare(delivery) for delivery in deliveries])
+
+    def record_prepared(self, deliveries: Sequence[Prepared]) -> list[Recorded]:
+        """As :meth:`record`, for what was prepared before."""
         return self._again(lambda: self._record(deliveries))
 
     def record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
@@ -75,24 +87,37 @@ class Store:
     def foresee(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """What :meth:`record` would make of the deliveries now. They are recorded, and taken back."""
         with self._database.begun() as connection:
-            recorded = [*self._recording(connection, deliveries).one_by_one()]
+            prepared = [self.prepare(delivery) for delivery in deliveries]
+            recorded = [*self._recording(connection, prepared).one_by_one()]
             connection.rollback()
             return recorded
 
-    def _record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
+    def _record(self, deliveries: Sequence[Prepared]) -> list[Recorded]:
         with self._database.write() as connection:
-            return self._recording(connection, deliveries).all_at_once()
+            return (
+                self._record_fresh(connection, deliveries)
+                or self._recording(connection, deliveries).all_at_once()
+            )
+
+    def _record_fresh(
+        self, connection: Connection, deliveries: Sequence[Prepared]
+    ) -> list[Recorded] | None:
+        entries = [each.entry for each in deliveries if each.entry is not None]
+        if len(entries) < len(deliveries) or not can_be_quick(connection):
+            return None
+        return record_fresh(connection, self._tables, self._settings.tenant, entries)
 
     def _record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:
             recorded = []
-            one_by_one = self._recording(connection, deliveries).one_by_one()
+            prepared = [self.prepare(delivery) for delivery in deliveries]
+            one_by_one = self._recording(connection, prepared).one_by_one()
             for delivery, each in zip(deliveries, one_by_one, strict=True):
                 recorded.append(each)
                 note(connection, delivery, each)
             return recorded
 
-    def _recording(self, connection: Connection, deliveries: Sequence[Delivery]) -> Recording:
+    def _recording(self, connection: Connection, deliveries: Sequence[Prepared]) -> Recording:
         return Recording(connection, self._tables, self._settings, deliveries)
 
     def make_room(self) -> None:
