@@ -54,6 +54,7 @@ GROUPS = {
     "serving": Group("1", "a webhook under gunicorn, in SQLite", serving.sqlite_rows),
     "granian": Group("2", "a webhook under granian", serving.granian_rows),
     "node": Group("1", "a webhook against Node", serving.node_rows),
+    "steps": Group("1", "a webhook without its writing", serving.step_rows),
     "postgres": Group("10", "a webhook in PostgreSQL", serving.postgres_rows),
     "drain": Group("7", "working on events in SQLite", draining.sqlite_rows),
     "drain-postgres": Group("7", "working on events in PostgreSQL", draining.postgres_rows),

@@ -6,6 +6,10 @@ import hashlib
 import hmac
 import json
 import os
+import sqlite3
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,9 @@ from benchmarks.bodies import SECRET
 from benchmarks.naive import NaiveInbox
 from benchmarks.wallet import connect_receivers
 from flask_pooled import Pooled
+from flask_pooled.inbox.delivery import Recorded
+from flask_pooled.inbox.entries import Prepared
+from flask_pooled.state import state_of
 
 #: The folder of the app's files; the address of its database; how its events are dispatched.
 FOLDER = "BENCHMARK_FOLDER"
@@ -72,6 +79,49 @@ def create_casino() -> Flask:
     """The same, with a wallet in the inbox's database that books entries and refunds."""
     app = create_pooled()
     connect_receivers(app)
+    return app
+
+
+def create_unwritten() -> Flask:
+    """Flask-Pooled as in production, but that nothing is written; what it says of an event's number is not true."""
+    return _writing(lambda deliveries: None)
+
+
+def create_pausing() -> Flask:
+    """The same with a pause in which a disk might sync, and no work for the processor."""
+    return _writing(lambda deliveries: time.sleep(0.0005))
+
+
+def create_inserting() -> Flask:
+    """The same with the least that is durable: a batch is one statement, which commits by itself."""
+    app = create_pooled()
+    # One thread of a process writes at a time.
+    connection = sqlite3.connect(
+        Path(os.environ[FOLDER], "receipts.sqlite"), isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE IF NOT EXISTS receipt (receipt TEXT, body BLOB)")
+
+    def insert(deliveries: Sequence[Prepared]) -> None:
+        values = ", ".join(["(?, ?)"] * len(deliveries))
+        connection.execute(
+            f"INSERT INTO receipt VALUES {values}",  # noqa: S608
+            [part for each in deliveries for part in (each.delivery.receipt, each.delivery.body)],
+        )
+
+    return _writing(insert, app)
+
+
+def _writing(write: Callable[[Sequence[Prepared]], object], app: Flask | None = None) -> Flask:
+    app = app or create_pooled()
+
+    def record(deliveries: Sequence[Prepared]) -> list[Recorded]:
+        write(deliveries)
+        return [Recorded(1, "pending", event=each.delivery.event) for each in deliveries]
+
+    store = state_of(app).inbox.store
+    store.record_prepared = record  # type: ignore[method-assign]
     return app
 
 

@@ -64,6 +64,19 @@ def node_rows(plan: Plan) -> Iterator[Comparison]:
     yield rates("1", names, loads["pooled"], loads["node"], None)
 
 
+def step_rows(plan: Plan) -> Iterator[Comparison]:
+    """What of row 1 is not the writing, nor its work: the same with less and less of it."""
+    steps = {
+        "inserting": "each batch one statement into one table",
+        "pausing": "a pause of 0.5 ms instead of writing",
+        "unwritten": "nothing written",
+    }
+    contenders = [Contender(name, gunicorn, name) for name in ("sample", *steps)]
+    loads = _contest(plan, *contenders)
+    for name, what in steps.items():
+        yield rates("1", (f"Webhook, {what}", _SAMPLE), loads[name], loads["sample"], None)
+
+
 def postgres_rows(plan: Plan) -> Iterator[Comparison]:
     """Row 10."""
     with (
