@@ -257,6 +257,16 @@ def test_a_storm_owes_what_the_inbox_pays(tmp_path: Path) -> None:
 if shutil.which("wrk"):  # nothing else needs it, so a machine without it lacks nothing
 
     @pytest.mark.usefixtures("any_machine")
+    def test_the_smallest_run_of_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
+        assert program.main(["--smallest", "steps"]) == 0
+        told = [line for line in capsys.readouterr().out.splitlines() if "ratio" in line]
+        assert [line.split(": ")[0] for line in told] == [
+            "  1  Webhook, each batch one statement into one table",
+            "  1  Webhook, a pause of 0.5 ms instead of writing",
+            "  1  Webhook, nothing written",
+        ]
+
+    @pytest.mark.usefixtures("any_machine")
     def test_the_smallest_storm_is_sent_once_and_settled(
         capsys: pytest.CaptureFixture[str],
     ) -> None:
@@ -296,13 +306,3 @@ def test_the_baseline_books_each_event_once(tmp_path: Path) -> None:
             assert count_entries(connection) == 250
             states = "SELECT state, count(*) FROM naive_event GROUP BY state"
             assert connection.exec_driver_sql(states).all() == [("done", 250)]
-
-    @pytest.mark.usefixtures("any_machine")
-    def test_the_smallest_run_of_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
-        assert program.main(["--smallest", "steps"]) == 0
-        told = [line for line in capsys.readouterr().out.splitlines() if "ratio" in line]
-        assert [line.split(": ")[0] for line in told] == [
-            "  1  Webhook, each batch one statement into one table",
-            "  1  Webhook, a pause of 0.5 ms instead of writing",
-            "  1  Webhook, nothing written",
-        ]
