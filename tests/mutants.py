@@ -36,8 +36,8 @@ class Part:
 PARTS = {
     "core": Part(
         (
-            *("csp", "events", "fairness", "money", "payload", "player", "setting_values"),
-            *("settings", "signals", "signature", "token_check", "tokens"),
+            *("csp", "event_base", "events", "fairness", "money", "payload", "player"),
+            *("setting_values", "settings", "signals", "signature", "token_check", "tokens"),
         ),
         (
             *("csp", "csp_payment", "errors", "event_fields", "events", "fairness", "limits"),

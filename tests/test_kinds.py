@@ -17,12 +17,12 @@ from casino import Casino
 from doc_pages import Page
 
 import flask_pooled
+from flask_pooled.event_base import OnceEvent
+from flask_pooled.event_base import PayingEvent
 from flask_pooled.events import Event
 from flask_pooled.events import KINDS
-from flask_pooled.events import OnceEvent
 from flask_pooled.events import parse_event
 from flask_pooled.events import PAYING_KINDS
-from flask_pooled.events import PayingEvent
 from flask_pooled.inbox.holds import hold_reason
 from flask_pooled.inbox.identity import content_digest
 from flask_pooled.inbox.identity import event_identity

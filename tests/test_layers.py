@@ -39,6 +39,7 @@ LAYERS: list[set[str]] = [
     {"dispatch", "inbox"},
     {
         "csp",
+        "event_base",
         "events",
         "fairness",
         "payload",

@@ -19,11 +19,11 @@ from sqlalchemy.engine import Row
 
 from ..errors import InboxError
 from ..errors import PayloadError
+from ..event_base import PayingEvent
+from ..event_base import PoolEvent
 from ..events import Event
 from ..events import parse_event
-from ..events import PayingEvent
 from ..events import PoolEntry
-from ..events import PoolEvent
 from ..events import PoolRefund
 from ..events import PoolWin
 from ..news import masked

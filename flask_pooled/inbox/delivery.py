@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from ..errors import PayloadError
+from ..event_base import OnceEvent
 from ..events import Event
-from ..events import OnceEvent
 from ..events import parse_event
 from ..events import PoolRefund
 from .identity import new_receipt

@@ -12,9 +12,9 @@ import secrets
 from decimal import Decimal
 from functools import lru_cache
 
+from ..event_base import PoolEvent
 from ..events import Event
 from ..events import PoolEntry
-from ..events import PoolEvent
 from ..events import PoolRefund
 
 

@@ -12,10 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 
+from ..event_base import PayingEvent
+from ..event_base import PoolEvent
 from ..events import Event
-from ..events import PayingEvent
 from ..events import PoolEntry
-from ..events import PoolEvent
 from ..events import PoolRefund
 from ..events import PoolWin
 from ..settings import Settings

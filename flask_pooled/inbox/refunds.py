@@ -25,8 +25,8 @@ from sqlalchemy import update
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 
+from ..event_base import PoolEvent
 from ..events import PoolEntry
-from ..events import PoolEvent
 from ..events import PoolRefund
 from ..events import PoolWin
 from .audit import write_audit

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy.engine import Row
 
+from ..event_base import PoolEvent
 from ..events import Event
 from ..events import PoolEntry
-from ..events import PoolEvent
 from ..events import PoolRefund
 from ..events import PoolWin
 from .delivery import Delivery
