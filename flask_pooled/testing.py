@@ -51,7 +51,7 @@ class EventFactory:
     def __call__(self, name: str = "win", /, **fields: Any) -> dict[str, Any]:
         """Make an event.
 
-        :param name: ``win``, ``refund``, ``entry``, or a full name such as ``pool.bonus``.
+        :param name: ``win``, ``refund``, ``entry``, or a full name such as ``pool.win``.
         :param fields: what shall be different, by the guide's names.
         :raises ConfigError: there is no such event.
         """

@@ -54,14 +54,14 @@ def test_a_win_is_sent_and_paid(casino: Casino) -> None:
 
 
 def test_every_event_and_any_name(casino: Casino) -> None:
-    for name in ("win", "refund", "entry", "pool.win", "pool.bonus"):
+    for name in ("win", "refund", "entry", "pool.win", "pool.unheard"):
         assert run(casino.app, name).exit_code == 0, name
     assert casino.rows("kind") == [
         "pool.win",
         "pool.refund",
         "pool.entry",
         "pool.win",
-        "pool.bonus",
+        "pool.unheard",
     ]
     assert casino.states() == ["pending"] * 5
 

@@ -129,12 +129,14 @@ def test_log_filters_and_pages(casino: Casino, operator: Operator) -> None:
     assert found(pool="large") == [ids["held"]]
     assert found(kind="entry") == found(kind="pool.entry") == [ids["done"]]
     assert len(found(since="2h")) == 7
-    assert found(until="2h") == found(kind="pool.bonus") == found(player="nobody") == []
+    assert found(until="2h") == found(kind="pool.unheard") == found(player="nobody") == []
     assert "Nothing found." in words(operator.get("/events", player="nobody"))
     # What was asked for stays in the form.
-    page = operator.get("/events", player="lucky", kind="pool.bonus", state="held", since="2h").text
+    page = operator.get(
+        "/events", player="lucky", kind="pool.unheard", state="held", since="2h"
+    ).text
     assert 'name="player" value="lucky"' in page
-    assert '<option value="pool.bonus" selected>' in page
+    assert '<option value="pool.unheard" selected>' in page
     assert "<option selected>held</option>" in page
 
 

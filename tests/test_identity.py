@@ -53,9 +53,9 @@ def test_digests_are_what_they_were() -> None:
     hashed = hashlib.sha256(body).hexdigest()
     assert body_identity("royal", body) == _digest("royal", "rejected", hashed)
     assert content_digest(event) == _digest(*event.content)[:16]
-    bonus = _event({"event": "pool.bonus"})
-    assert event_identity("royal", bonus) == _digest("royal", "pool.event", bonus.digest)
-    assert content_digest(bonus) is None
+    unheard = _event({"event": "pool.unheard"})
+    assert event_identity("royal", unheard) == _digest("royal", "pool.event", unheard.digest)
+    assert content_digest(unheard) is None
 
 
 def test_refund_has_no_identity_before_its_ordinal() -> None:

@@ -53,7 +53,7 @@ def test_tokens_signatures_and_events_need_none_of_it() -> None:
         "from flask_pooled import mint_token, parse_event, Player, sign_body, verify_signature\n"
         'mint_token(Player("a", "A", 1), "j" * 32)\n'
         'verify_signature(b"", sign_body(b"", "w" * 32), "w" * 32)\n'
-        """parse_event(b'{"event": "pool.bonus"}')"""
+        """parse_event(b'{"event": "pool.unheard"}')"""
     )
     assert modules & {*HEAVY, *(f"flask_pooled.{name}" for name in OWN_HEAVY)} == set()
 

@@ -92,7 +92,7 @@ def test_spooled_events_follow_the_same_rules(
         win(winner_id="other"),
         entry(pool_id="r"),
         *three_refunds,
-        {"event": "pool.bonus"},
+        {"event": "pool.unheard"},
     )
     assert casino.post(b"{}").status_code == 400
     lock()

@@ -101,6 +101,25 @@ def test_money_that_is_not_documented_is_held(kind: str) -> None:
             assert hold_reason(odd, SETTINGS) == "wrong_amount", amount
 
 
+def test_what_is_released_after_a_contradiction_is_another_event(kind: str) -> None:
+    original = event(kind)
+    if isinstance(original, OnceEvent):
+        assert replace(original, variant="other").idempotency_key != original.idempotency_key
+
+
+def test_money_above_the_limit_of_one_is_held(kind: str) -> None:
+    """Refunds have a documented amount, which no limit is needed for."""
+    limited = replace(SETTINGS, hold_over=Decimal("0.01"))
+    large = isinstance(event(kind), OnceEvent) and kind in PAYING_KINDS
+    assert hold_reason(event(kind), limited) == ("over_limit" if large else None)
+
+
+def test_import_tells_what_it_pays(kind: str, make_casino: Callable[..., Casino]) -> None:
+    imported = make_casino().state.inbox.import_bodies([sample(kind)], who="dana", why="lost")
+    owed = parse_event(sample(kind)).cents if kind in PAYING_KINDS else 0
+    assert imported.cents == owed
+
+
 def test_it_is_paid_once_and_waits_for_its_receiver(
     kind: str, make_casino: Callable[..., Casino]
 ) -> None:

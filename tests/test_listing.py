@@ -38,7 +38,7 @@ def listing(casino: Casino) -> Listing:
         win(pool_id="pool-0", winner_id="other"),
         win(pool_id="pool-1", amount=0),
         *(refund(pool_id="pool-2", user_id=u) for u in players for _ in range(3)),
-        {"event": "pool.bonus"},
+        {"event": "pool.unheard"},
     ]  # fmt: skip
     bodies = [json.dumps(event).encode() for event in events]
     deliveries = [accept(body, START + 1000 * n) for n, body in enumerate([*bodies, b"[]"])]
@@ -88,7 +88,7 @@ def test_every_combination_of_filters_finds_what_fits_and_nothing_else(listing: 
     found = 0
     for state, kind, player, pool, since, until in itertools.product(
         (None, "done", "held", "duplicate", "pending", "dead"),
-        (None, "pool.entry", "pool.win", "pool.refund", "pool.bonus", "rejected"),
+        (None, "pool.entry", "pool.win", "pool.refund", "pool.unheard", "rejected"),
         (None, "other"),
         (None, "pool-0", "pool-2"),
         (None, START + 5000),

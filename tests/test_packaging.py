@@ -118,7 +118,7 @@ def test_wheel_works_alone(distributions: Distributions, tmp_path: Path) -> None
         with app.test_request_context():
             assert "<" in pooled.iframe()
             assert "<iframe" in pooled.iframe(Player("a", "A", 1))
-        body = json.dumps({{"event": "pool.bonus"}}).encode()
+        body = json.dumps({{"event": "pool.unheard"}}).encode()
         headers = {{"X-Pooled-Signature": sign_body(body, "w" * 32)}}
         assert app.test_client().post("/pooled/webhook", data=body, headers=headers).json == {{"received": True}}
         with app.app_context():

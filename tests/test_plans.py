@@ -144,7 +144,7 @@ def test_every_listing_is_a_range_of_one_index(casino: Casino, backend: str) -> 
     after = listing.list_events(limit=1).after
     for state, kind, player, pool, since, key in itertools.product(
         (None, "done", "held", "duplicate", "dead"),
-        (None, "pool.entry", "pool.win", "pool.bonus"),
+        (None, "pool.entry", "pool.win", "pool.unheard"),
         (None, "player-7"),
         (None, "pool-2"),
         (None, 100),

@@ -266,11 +266,11 @@ def test_batches_in_opposite_orders(casino: Casino) -> None:
     for at in itertools.count(1):
         batch = [
             win(pool_id=f"w{at}"),
-            {"event": "pool.bonus", "round": at},
+            {"event": "pool.unheard", "round": at},
             entry(pool_id=f"e{at}", tx_id="1"),
             entry(pool_id=f"e{at}", tx_id="2", user_id="player_2"),
             refund(pool_id=f"e{at}"),
-            {"event": "pool.bonus", "round": -at},
+            {"event": "pool.unheard", "round": -at},
         ]
         # Contradicting entries belong to other accounts, so that no account's lock keeps them apart.
         turned = [
@@ -302,7 +302,7 @@ def test_batches_in_opposite_orders(casino: Casino) -> None:
         )
         assert states["pool.win", "pending"] == 1
         assert states["pool.entry", "pending"] == states["pool.entry", "held"] == 2
-        assert states["pool.bonus", "pending"] == 2
+        assert states["pool.unheard", "pending"] == 2
         assert states["pool.refund", "pending"] == 1
     assert at > 10
     assert len(casino.rows("id")) == (at - 1) * 12 + 6

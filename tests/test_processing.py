@@ -174,7 +174,7 @@ def test_money_without_a_receiver_waits_and_alarms(
 
 def test_entries_and_unknown_events_need_no_receiver(make_casino: Callable[..., Casino]) -> None:
     casino = make_casino()
-    casino.post_all(entry(), {"event": "pool.bonus"})
+    casino.post_all(entry(), {"event": "pool.unheard"})
     assert casino.drain() == 2
     assert casino.rows("state", "receivers") == [("done", "[]")] * 2
 
@@ -192,7 +192,7 @@ def test_factory_that_ran_twice_pays_nobody_twice(
     casino = make_casino()
     for _ in range(2):
         casino.connect()
-    casino.post_all(win(), refund(pool_id="2"), entry(), {"event": "pool.bonus"})
+    casino.post_all(win(), refund(pool_id="2"), entry(), {"event": "pool.unheard"})
     assert casino.drain() == 1
     assert casino.states() == ["pending", "pending", "pending", "done"]
     assert casino.movements() == []
@@ -203,10 +203,10 @@ def test_unknown_events_with_a_doubled_receiver_wait(casino: Casino) -> None:
     for _ in range(2):
 
         @pool_event.connect_via(casino.app)
-        def bonus(app: Flask, **extra: Any) -> None:
+        def note(app: Flask, **extra: Any) -> None:
             raise AssertionError("nobody may be called")
 
-    casino.post_all({"event": "pool.bonus"}, entry())
+    casino.post_all({"event": "pool.unheard"}, entry())
     assert casino.drain() == 1
     assert casino.rows("state", "attempts") == [("pending", 0), ("done", 1)]
 
@@ -214,9 +214,9 @@ def test_unknown_events_with_a_doubled_receiver_wait(casino: Casino) -> None:
 def test_unknown_event_reaches_pool_event(casino: Casino) -> None:
     told: list[Any] = []
     pool_event.connect(lambda app, event, session, **extra: told.append((event.kind, event.raw)))
-    casino.post_all({"event": "pool.bonus", "x": 1}, {"event": "pool.bonus", "x": 1})
+    casino.post_all({"event": "pool.unheard", "x": 1}, {"event": "pool.unheard", "x": 1})
     casino.drain()
-    assert told == [("pool.bonus", {"event": "pool.bonus", "x": 1})]
+    assert told == [("pool.unheard", {"event": "pool.unheard", "x": 1})]
 
 
 def test_observers_are_told_after_the_commit_and_may_fail(

@@ -234,7 +234,7 @@ def test_tenants_of_one_database_know_nothing_of_each_other(
     other = make_casino(POOLED_TENANT="other-casino", POOLED_HOLD_DAILY_OVER="1002")
     events: list[dict[str, Any] | bytes] = [
         *(win(), refund(pool_id="p"), refund(pool_id="p")),
-        *(entry(pool_id="p"), entry(pool_id="p", slots_filled=2), b"[]", {"event": "pool.bonus"}),
+        *(entry(pool_id="p"), entry(pool_id="p", slots_filled=2), b"[]", {"event": "pool.unheard"}),
     ]
     told = []
     for each in (casino, other):

@@ -184,8 +184,8 @@ def test_event_of_another_tenant_is_held_and_touches_no_books(
         win(tenant_id=other),
         entry(tenant_id=other),
         refund(tenant_id=other),
-        {"event": "pool.bonus", "tenant_id": other},
-        {"event": "pool.bonus"},
+        {"event": "pool.unheard", "tenant_id": other},
+        {"event": "pool.unheard"},
     )
     assert casino.states() == ["pending", "held", "held", "held", "held", "pending"]
     assert set(casino.rows("reason")) == {None, "foreign_tenant"}
@@ -305,7 +305,7 @@ def test_batch_is_recorded_as_one_by_one(make_casino: Callable[..., Casino]) -> 
         win(pool_id="w"),
         entry(slots_filled=2),
         win(),
-        {"event": "pool.bonus"},
+        {"event": "pool.unheard"},
         {},
         refund(pool_id="w"),
     ]

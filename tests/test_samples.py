@@ -67,8 +67,8 @@ def test_a_large_win_comes_from_a_pool_that_has_it() -> None:
 
 
 def test_an_unknown_name_is_taken_if_it_is_a_full_one() -> None:
-    assert sample("pool.bonus", x=1) == {
-        "event": "pool.bonus",
+    assert sample("pool.unheard", x=1) == {
+        "event": "pool.unheard",
         "tenant_id": "tenant",
         "timestamp": "2026-05-29T14:32:00Z",
         "x": 1,

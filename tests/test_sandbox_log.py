@@ -82,7 +82,7 @@ def test_each_filter_is_a_link_that_keeps_the_others(client: FlaskClient) -> Non
 
 
 def test_what_nobody_can_ask_for_is_said(client: FlaskClient) -> None:
-    for query in ("event=pool.bonus", "result=maybe"):
+    for query in ("event=pool.unheard", "result=maybe"):
         page = client.get(f"{ADMIN}&{query}")
         assert page.status_code == 400
         assert ": use " in page.text

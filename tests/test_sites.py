@@ -42,7 +42,7 @@ def _casino(app: Flask, pooled: Pooled | None = None, page: str = FRAME) -> Flas
 
 
 def _webhook(client: Any, app: Flask, **options: Any) -> TestResponse:
-    body = b'{"event": "pool.bonus"}'
+    body = b'{"event": "pool.unheard"}'
     headers = {"X-Pooled-Signature": sign_body(body, app.config["POOLED_WEBHOOK_SECRET"])}
     answer: TestResponse = client.post("/pooled/webhook", data=body, headers=headers, **options)
     return answer

@@ -140,7 +140,7 @@ from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.spool import Spool
 spool = Spool(sys.argv[1])
 for number in range(100):
-    spool.put(accept(b'{"event": "pool.bonus", "by": %d, "number": %d}' % (int(sys.argv[2]), number), number))
+    spool.put(accept(b'{"event": "pool.unheard", "by": %d, "number": %d}' % (int(sys.argv[2]), number), number))
 """
 
 

@@ -120,7 +120,7 @@ def test_every_event_is_new(pytester: pytest.Pytester) -> None:
         def test_without_an_app(pooled_event):
             events = [pooled_event(name) for name in ("win", "win", "refund", "entry")]
             assert len({event["pool_id"] for event in events}) == 4
-            assert pooled_event("pool.bonus", x=1)["x"] == 1
+            assert pooled_event("pool.unheard", x=1)["x"] == 1
             with pytest.raises(ConfigError):
                 pooled_event("wni")
         """,
@@ -150,7 +150,7 @@ def test_signals_are_recorded(pytester: pytest.Pytester, beside: list[str]) -> N
         pytester,
         """
         def test_signals(pooled_event, pooled_post, pooled_signals):
-            for name in ("win", "entry", "pool.bonus"):
+            for name in ("win", "entry", "pool.unheard"):
                 pooled_post(pooled_event(name))
             assert pooled_signals.names == [
                 "pool_win", "event_done", "pool_entry", "event_done", "pool_event", "event_done"]

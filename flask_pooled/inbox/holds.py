@@ -54,12 +54,11 @@ def hold_reason(event: Event, settings: Settings) -> str | None:
 
 
 def _win_hold(win: PoolWin, settings: Settings) -> str | None:
-    whole_cents = floor_to_cent(win.amount) == win.amount
-    if not (whole_cents and 0 < win.amount <= min(Decimal(win.pool_size), LARGEST_PRIZE)):
+    if not _is_sum(win.amount, most=min(Decimal(win.pool_size), LARGEST_PRIZE)):
         return "wrong_amount"
     if settings.unfair == "hold" and not win.fair:
         return "unfair"
-    if settings.hold_over is not None and win.amount > settings.hold_over:
+    if _is_over_limit(win.amount, settings):
         return "over_limit"
     return None
 
@@ -68,6 +67,14 @@ def _is_documented_refund(refund: PoolRefund) -> bool:
     if refund.entry_type == "paid":
         return refund.refund_amount == PAID_REFUND
     if refund.entry_type == "bundle":
-        whole_cents = floor_to_cent(refund.refund_amount) == refund.refund_amount
-        return whole_cents and 0 < refund.refund_amount <= LARGEST_BUNDLE_REFUND
+        return _is_sum(refund.refund_amount, most=LARGEST_BUNDLE_REFUND)
     return False
+
+
+def _is_sum(amount: Decimal, *, most: Decimal) -> bool:
+    """Whether it is above 0, at most so much, and in whole cents."""
+    return 0 < amount <= most and floor_to_cent(amount) == amount
+
+
+def _is_over_limit(amount: Decimal, settings: Settings) -> bool:
+    return settings.hold_over is not None and amount > settings.hold_over

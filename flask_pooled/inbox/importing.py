@@ -21,6 +21,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import InboxError
+from ..event_base import PayingEvent
 from ..settings import Settings
 from .audit import LONGEST_NAME
 from .audit import write_line
@@ -51,7 +52,7 @@ class Imported:
 
     #: How many events of each kind and state, with the reason.
     events: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
-    #: What the wins and refunds among them pay.
+    #: What those among them that bring money to a player pay.
     cents: int = 0
     #: Refunds that waited in the inbox, and are paid because of an entry among them. Not in :attr:`events`.
     promoted: int = 0
@@ -67,12 +68,8 @@ class Imported:
         paid = [recorded, *recorded.promoted]
         self.promoted += len([each for each in recorded.promoted if each.state == "pending"])
         for each in paid:
-            if each.state == "pending" and each.event is not None and _pays(each.event.kind):
-                self.cents += getattr(each.event, "cents", 0)
-
-
-def _pays(kind: str) -> bool:
-    return kind in ("pool.win", "pool.refund")
+            if each.state == "pending" and isinstance(each.event, PayingEvent):
+                self.cents += each.event.cents
 
 
 class Importer:
