@@ -12,10 +12,11 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from flask_pooled import pool_entry
-from flask_pooled import pool_refund
 from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled import sign_body
+from flask_pooled.events import PAYING_KINDS
+from flask_pooled.signals import WALLET_SIGNALS
 from flask_pooled.state import State
 from flask_pooled.state import state_of
 
@@ -99,17 +100,19 @@ class Casino:
         self.seen: list[Any] = []
 
     def connect(self) -> None:
-        """Connect one receiver to each wallet signal: a credit, a refund, and a note of the entry."""
+        """Connect one receiver to each signal of an event that pays, and one that notes entries."""
 
         @pool_win.connect_via(self.app)
         def credit_winner(app: Flask, event: Any, session: Any, **extra: Any) -> None:
             self.seen.append(event)
             self.credit(session, event)
 
-        @pool_refund.connect_via(self.app)
-        def give_back(app: Flask, event: Any, session: Any, **extra: Any) -> None:
+        def credit_player(app: Flask, event: Any, session: Any, **extra: Any) -> None:
             self.seen.append(event)
             self.credit(session, event)
+
+        for kind in PAYING_KINDS - {"pool.win"}:
+            WALLET_SIGNALS[kind].connect_via(self.app)(credit_player)
 
         @pool_entry.connect_via(self.app)
         def note_entry(app: Flask, event: Any, session: Any, **extra: Any) -> None:

@@ -227,8 +227,9 @@ def test_database_that_is_away(make_app: Callable[..., Flask]) -> None:
     findings = _findings(app)
     evidence = findings["tables"]["evidence"]
     assert evidence == "the database could not be reached (OperationalError)"
-    assert [each["result"] for each in findings.values()].count("fault") == 3
-    assert findings["win receivers"]["result"] == findings["refund receivers"]["result"] == "fault"
+    faults = {name for name, each in findings.items() if each["result"] == "fault"}
+    # Nobody receives anything, and that may be a fault of other kinds as well.
+    assert faults - {"other receivers"} == {"tables", "win receivers", "refund receivers"}
 
 
 def test_journal_mode(make_casino: Callable[..., Casino]) -> None:

@@ -63,11 +63,9 @@ def test_there_is_one_signal_of_each_name(name: str) -> None:
 
 
 def test_each_kind_of_event_has_its_signal() -> None:
-    assert dict(WALLET_SIGNALS) == {
-        "pool.win": signals.pool_win,
-        "pool.refund": signals.pool_refund,
-        "pool.entry": signals.pool_entry,
-    }
+    assert WALLET_SIGNALS["pool.win"] is signals.pool_win
+    assert WALLET_SIGNALS["pool.refund"] is signals.pool_refund
+    assert WALLET_SIGNALS["pool.entry"] is signals.pool_entry
 
 
 def test_connect_is_a_plain_decorator(signal: PooledSignal, casino: Flask) -> None:

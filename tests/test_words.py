@@ -104,10 +104,10 @@ def test_what_no_database_can_look_for(text: str) -> None:
 
 
 def test_kinds() -> None:
-    assert [whole_kind(each) for each in ("win", "pool.win", "bonus")] == [
+    assert [whole_kind(each) for each in ("win", "pool.win", "unheard")] == [
         "pool.win",
         "pool.win",
-        "bonus",
+        "unheard",
     ]
 
 
