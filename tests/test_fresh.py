@@ -15,13 +15,16 @@ from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
+from sqlalchemy import MetaData
 
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
 from flask_pooled.inbox.entries import Entries
 from flask_pooled.inbox.fresh import can_be_quick
+from flask_pooled.inbox.fresh import MOST
 from flask_pooled.inbox.fresh import record_fresh
+from flask_pooled.inbox.tables import define_tables
 
 _NOW = 1_800_000_000_000
 
@@ -74,6 +77,18 @@ def test_news_take_the_short_way(casino: Casino, ways: list[str]) -> None:
 def test_so_does_the_webhook(casino: Casino, ways: list[str]) -> None:
     casino.post_all(entry())
     assert ways == ["fresh"]
+
+
+def test_no_statement_gets_longer_than_sqlite_takes(casino: Casino, ways: list[str]) -> None:
+    many = _deliveries(*(entry(tx_id=f"tx-{number}") for number in range(2 * MOST + 1)))
+    store = casino.state.inbox.store
+    store.record(many[:MOST])
+    store.record(many[MOST:])
+    assert ways == ["fresh", "general"]
+    assert casino.sql("SELECT count(*), count(DISTINCT receipt) FROM pooled_event") == [
+        (2 * MOST + 1, 2 * MOST + 1)
+    ]
+    assert len(define_tables(MetaData()).event.columns) * MOST < 32_766
 
 
 @pytest.mark.parametrize("name", ["known", "receipt", "paid", "twice", "other"])

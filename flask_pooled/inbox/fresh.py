@@ -32,6 +32,9 @@ from .refunds import account_row
 from .tables import Tables
 from .upsert import insert_for
 
+#: How many entries one statement takes: SQLite allows 32,766 parameters, and an entry has two dozen columns.
+MOST = 500
+
 
 def can_be_quick(connection: Connection) -> bool:
     """Whether this is a file that one at a time writes to, under the names that the tables have."""
@@ -48,7 +51,7 @@ def record_fresh(
     :returns: ``None``: something is to be decided, and nothing is written.
     """
     identities = [entry.identity for entry in entries]
-    if len(set(identities)) < len(entries):
+    if len(entries) > MOST or len(set(identities)) < len(entries):
         return None
     execute, dialect, count = connection.exec_driver_sql, connection.dialect, len(entries)
     receipts = [entry.delivery.receipt for entry in entries]
