@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import text
@@ -103,7 +105,8 @@ class Wallet:
             wallet.commit()
         elif self._joined and mood in ("end it", "end it and fail"):
             calls.beside += 1
-            wallet.connection().exec_driver_sql("COMMIT")
+            with _failing_if_locked(calls):
+                wallet.connection().exec_driver_sql("COMMIT")
             if mood == "end it":
                 pay(SECOND)
                 return
@@ -125,10 +128,15 @@ class Wallet:
         raise LookupError("the wallet does not like this")
 
     def _write_beside(self, engine: Any, calls: Calls) -> None:
-        try:
-            with engine.begin() as connection:
-                connection.execute(text(_INSERT), {"key": "beside", "half": FIRST})
-        except OperationalError as error:
-            # SQLite's one write lock is held by the event itself.
-            calls.failures += "locked" in str(error)
-            raise
+        with _failing_if_locked(calls), engine.begin() as connection:
+            connection.execute(text(_INSERT), {"key": "beside", "half": FIRST})
+
+
+@contextmanager
+def _failing_if_locked(calls: Calls) -> Iterator[None]:
+    """A receiver that finds SQLite's one write lock taken has failed: most likely its own event holds it."""
+    try:
+        yield
+    except OperationalError as error:
+        calls.failures += "locked" in str(error)
+        raise
