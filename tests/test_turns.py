@@ -18,9 +18,9 @@ from sqlalchemy import URL
 from sqlalchemy.exc import OperationalError
 
 from flask_pooled.inbox.database import Database
-from flask_pooled.inbox.database import is_busy
-from flask_pooled.inbox.database import is_outage
 from flask_pooled.inbox.database import open_engine
+from flask_pooled.inbox.outages import is_busy
+from flask_pooled.inbox.outages import is_outage
 from flask_pooled.inbox.queuelock import QueueLock
 from flask_pooled.inbox.turns import Turns
 

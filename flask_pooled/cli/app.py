@@ -14,7 +14,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_pooled.errors import ConfigError
-from flask_pooled.inbox.database import is_outage
+from flask_pooled.inbox.outages import is_outage
 from flask_pooled.inbox.spool import SpoolError
 from flask_pooled.state import State
 from flask_pooled.state import state_of

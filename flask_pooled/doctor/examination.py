@@ -30,7 +30,7 @@ from flask_pooled.doctor.page import visits_of
 from flask_pooled.doctor.probe import Probe
 from flask_pooled.doctor.site import Site
 from flask_pooled.errors import PooledError
-from flask_pooled.inbox.database import is_outage
+from flask_pooled.inbox.outages import is_outage
 from flask_pooled.state import state_of
 
 

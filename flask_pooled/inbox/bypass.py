@@ -34,7 +34,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InboxError
 from ..news import news
-from .database import is_outage
+from .outages import is_outage
 
 logger = logging.getLogger("flask_pooled")
 

@@ -1,9 +1,8 @@
-"""The inbox's way to its database: engines, how a transaction begins, and what counts as an outage."""
+"""The inbox's way to its database: engines, and how a transaction begins and ends."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -20,13 +19,15 @@ from sqlalchemy import make_url
 from sqlalchemy import URL
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import PendingRollbackError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.pool import StaticPool
 
+from .outages import is_busy as is_busy
+from .outages import is_disk_full as is_disk_full
+from .outages import is_outage as is_outage
+from .outages import is_outage_elsewhere as is_outage_elsewhere
+from .outages import is_victim as is_victim
 from .turns import Turns
 
 #: How long to wait for a lock or a connection, in seconds. The whole webhook must be answered within ten.
@@ -34,28 +35,6 @@ WAIT = 4
 
 #: How long to wait for one's turn, seconds. After that comes SQLite's own wait, in no order.
 TURN = 1.0
-
-#: SQLite's primary result codes that say "not now" or "not here", rather than "your statement is wrong".
-_SQLITE_OUTAGES = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_READONLY,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_PROTOCOL,
-}
-
-#: Likewise SQLSTATE classes: connection, transaction rollback (serialisation, deadlock), resources, operator
-#: intervention, system error; and the one code for a lock that is not available.
-_SQLSTATE_OUTAGES = ("08", "40", "53", "57", "58", "55P03")
-
-#: SQLAlchemy's own code for work on a connection that is not there any more (https://sqlalche.me/e/20/8s2b).
-_LOST_BEFORE = "8s2b"
-
-#: A statement that was broken off, most often by its statement_timeout.
-_QUERY_CANCELED = "57014"
 
 #: How many an SQLAlchemy pool has, unless told otherwise.
 _CONNECTIONS = 15
@@ -68,12 +47,6 @@ _ALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-
-#: PostgreSQL's word for a full disk.
-_DISK_FULL = "53100"
-
-#: A transaction that met another: serialisation failure, deadlock.
-_VICTIM = ("40001", "40P01")
 
 
 class Database:
@@ -266,55 +239,3 @@ def open_engine(
 def _set_pragmas(driver: Any, _record: Any) -> None:
     # A commit is on the disk when it returns, also in WAL: that is what the 200 says.
     driver.execute("PRAGMA synchronous=FULL").close()
-
-
-def is_outage(error: BaseException) -> bool:
-    """Whether *error* says that the database could not be reached or was busy, and nothing about the work itself."""
-    if isinstance(error, PoolTimeoutError):
-        return True
-    if isinstance(error, PendingRollbackError):
-        # A connection that was lost before; a session that failed before says the same with another code.
-        return error.code == _LOST_BEFORE
-    if isinstance(error, DBAPIError):
-        # A connection that never came to be has no SQLSTATE.
-        unreachable = (
-            isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", "") is None
-        )
-        return error.connection_invalidated or unreachable or _is_driver_outage(error.orig)
-    return _is_driver_outage(error)
-
-
-def is_outage_elsewhere(error: BaseException) -> bool:
-    """Whether what wallet code raised says that a database could not be reached, be it another one.
-
-    A statement of its own that took too long is the receiver's fault.
-    """
-    sqlstate = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return sqlstate != _QUERY_CANCELED and is_outage(error)
-
-
-def is_victim(error: BaseException) -> bool:
-    """Whether PostgreSQL gave up this transaction for another's sake; it may well succeed if done again."""
-    return getattr(getattr(error, "orig", None), "sqlstate", None) in _VICTIM
-
-
-def is_disk_full(error: BaseException) -> bool:
-    """Whether the database had no room to write."""
-    cause = getattr(error, "orig", error)
-    code = getattr(cause, "sqlite_errorcode", None)
-    return getattr(cause, "sqlstate", None) == _DISK_FULL or code == sqlite3.SQLITE_FULL
-
-
-def is_busy(error: BaseException) -> bool:
-    """Whether somebody else held SQLite's lock for longer than one wanted to wait."""
-    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _is_driver_outage(error: BaseException | None) -> bool:
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        # Extended codes carry the primary one in their low byte.
-        return code is not None and code & 0xFF in _SQLITE_OUTAGES
-    state = getattr(error, "sqlstate", None)
-    return isinstance(state, str) and state.startswith(_SQLSTATE_OUTAGES)

@@ -26,11 +26,11 @@ from ..settings import Settings
 from .audit import LONGEST_NAME
 from .audit import write_line
 from .database import Database
-from .database import is_busy
 from .delivery import accept
 from .delivery import Delivery
 from .delivery import Recorded
 from .identity import reparsed_receipt
+from .outages import is_busy
 from .plans import aside
 from .plans import SAYING_NOT_DONE
 from .store import Store

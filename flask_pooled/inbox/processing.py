@@ -44,13 +44,13 @@ from .claims import Claim
 from .claims import Claims
 from .database import commit
 from .database import Database
-from .database import is_busy
-from .database import is_outage
-from .database import is_outage_elsewhere
 from .delivery import event_of
 from .endings import Endings
 from .handler import Handler
 from .handler import ReceiverError
+from .outages import is_busy
+from .outages import is_outage
+from .outages import is_outage_elsewhere
 from .tables import Tables
 
 logger = logging.getLogger("flask_pooled")

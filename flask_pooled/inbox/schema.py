@@ -21,13 +21,13 @@ from ..news import news
 from .database import begin_writing
 from .database import commit
 from .database import is_memory
-from .database import is_outage
 from .database import WAIT
 from .migrations import differences
 from .migrations import FIRST_VERSION
 from .migrations import migrate
 from .migrations import Step
 from .migrations import STEPS
+from .outages import is_outage
 from .tables import Tables
 from .upsert import insert_for
 

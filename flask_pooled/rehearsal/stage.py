@@ -19,9 +19,9 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..handoff import Handoff
-from ..inbox.database import is_outage
 from ..inbox.holds import EXPLANATIONS
 from ..inbox.listing import Filter
+from ..inbox.outages import is_outage
 from ..samples import sample_event
 from ..sandbox import Faults
 from ..sandbox import RunningSandbox

@@ -20,7 +20,7 @@ from sqlalchemy.pool import Pool
 from ..errors import PooledError
 from ..events import Event
 from ..handoff import Handoff
-from ..inbox.database import is_busy
+from ..inbox.outages import is_busy
 
 #: Milliseconds that wallet code waits for a lock of SQLite's. The one that it finds is most likely its own event's,
 #: for which it would wait in vain, in every test.
