@@ -12,7 +12,6 @@ neither                                 in an SQLite file of its own    outside 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,10 +33,10 @@ from .inbox.database import Database
 from .inbox.database import is_memory
 from .inbox.database import open_engine
 from .inbox.database import WAIT
+from .inbox.disk import is_writable
 from .inbox.intake import PATIENCE
 from .inbox.schema import check_casinos_tables
 from .inbox.schema import create_schema
-from .inbox.spool import Spool
 from .inbox.tables import define_tables
 from .inbox.tables import Tables
 from .news import news
@@ -45,14 +44,13 @@ from .session import Join
 from .session import join_db
 from .session import join_plain
 from .settings import Settings
+from .spool_file import find_spool as find_spool
+from .spool_file import SPOOL_NAME as SPOOL_NAME
 
 logger = logging.getLogger("flask_pooled")
 
 #: The embedded inbox's file, in ``app.instance_path``.
 FILE_NAME = "pooled.sqlite"
-
-#: The spool's file, in ``app.instance_path`` unless ``POOLED_SPOOL`` names another.
-SPOOL_NAME = "pooled-spool.sqlite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,42 +260,9 @@ def _embedded_home(app: Flask) -> Home:
     )
 
 
-def find_spool(app: Flask, settings: Settings) -> Spool | None:
-    """Where webhooks wait while the inbox's database is out of reach; ``None``: they are answered with 503.
-
-    :raises ConfigError: ``POOLED_SPOOL`` names a file that cannot be written.
-    """
-    if settings.spool is False:
-        return None
-    path = Path(app.instance_path, settings.spool or SPOOL_NAME)
-    if _is_writable(path):
-        return Spool(path)
-    if settings.spool:
-        raise ConfigError(
-            f"POOLED_SPOOL: {path} cannot be written. Name a file on a local disk that this process may write, or "
-            "set it to False"
-        )
-    logger.warning(
-        "there is no spool, because %s cannot be written: webhooks will be answered with 503 while the inbox's "
-        "database is out of reach. Set POOLED_SPOOL to a file, or to False",
-        path.parent,
-        extra=news("spool.none"),
-    )
-    return None
-
-
 def _check_writable(path: Path) -> None:
-    if not _is_writable(path):
+    if not is_writable(path):
         raise ConfigError(
             f"the inbox cannot be kept in {path.parent}: it cannot be written. Pass db=, set POOLED_DATABASE_URI, "
             "or give Flask an instance_path that can be written"
         )
-
-
-def _is_writable(path: Path) -> bool:
-    folder = path.parent
-    # os.path: a folder that we may not look into is one that is not there, and no error.
-    while not os.path.exists(folder):
-        folder = folder.parent
-    writable = os.path.isdir(folder) and os.access(folder, os.W_OK)
-    return writable and (not os.path.exists(path) or os.access(path, os.W_OK))

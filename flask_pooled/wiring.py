@@ -16,7 +16,6 @@ from flask import Flask
 from . import refresh as refreshing
 from . import talisman as talismans
 from .databases import find_home
-from .databases import find_spool
 from .dispatch.base import Dispatcher
 from .dispatch.celery_tasks import CeleryDispatcher
 from .dispatch.held import HeldObservers
@@ -40,6 +39,7 @@ from .inbox.store import Store
 from .inbox.structure import Structure
 from .news import guard_log
 from .settings import Settings
+from .spool_file import find_spool
 from .startup import Startup
 from .state import State
 from .state import state_of

@@ -27,6 +27,7 @@ LAYERS: list[set[str]] = [
         "rehearsal",
         "sender",
         "session",
+        "spool_file",
         "startup",
         "state",
         "stats",

@@ -1,4 +1,4 @@
-"""Which disk a file is on, and how much room it has left."""
+"""Which disk a file is on, how much room it has left, and whether it can be written there."""
 
 from __future__ import annotations
 
@@ -52,6 +52,16 @@ def kinds_of(mounts: str) -> Mapping[str, str]:
         # What is mounted last covers what was there before.
         kinds[place] = right.split()[0]
     return kinds
+
+
+def is_writable(path: Path) -> bool:
+    """Whether this process may write *path*, or make it with the folders that it is to be in."""
+    folder = path.parent
+    # os.path: a folder that we may not look into is one that is not there, and no error.
+    while not os.path.exists(folder):
+        folder = folder.parent
+    writable = os.path.isdir(folder) and os.access(folder, os.W_OK)
+    return writable and (not os.path.exists(path) or os.access(path, os.W_OK))
 
 
 def _kind(mount: Path) -> str | None:
