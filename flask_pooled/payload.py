@@ -80,8 +80,8 @@ def _value(raw: Mapping[str, Any], name: str) -> Any:
         raise PayloadError(f"the field {name!r} is missing") from None
 
 
-def _storable(text: str) -> bool:
-    # PostgreSQL takes no NUL in text; a lone surrogate is no UTF-8 at all.
+def is_storable(text: str) -> bool:
+    """Whether a database can hold it: PostgreSQL takes no NUL in text, and a lone surrogate is no UTF-8 at all."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
@@ -96,7 +96,7 @@ def text(raw: Mapping[str, Any], name: str, *, limit: int | None = MAX_ID_LENGTH
         raise PayloadError(f"the field {name!r} is not a string but {_type_name(value)}")
     if not value:
         raise PayloadError(f"the field {name!r} is empty")
-    if not _storable(value):
+    if not is_storable(value):
         raise PayloadError(f"the field {name!r} holds text that no database can store")
     if limit is not None and len(value) > limit:
         raise PayloadError(f"the field {name!r} is longer than {limit} characters")
@@ -147,7 +147,7 @@ class Lenient:
     def text(self, name: str) -> str | None:
         """Text that a database can store."""
         value = self._raw.get(name)
-        return value if isinstance(value, str) and _storable(value) else None
+        return value if isinstance(value, str) and is_storable(value) else None
 
     def whole(self, name: str) -> int | None:
         """A whole number of 64 bits."""

@@ -201,7 +201,7 @@ class _Redirection:
 
     def __call__(self) -> Session:
         current = _current.get()
-        if current is None or current_app._get_current_object() is not current.app:  # type: ignore[attr-defined]  # as above
+        if current is None or current_app._get_current_object() is not current.app:  # type: ignore[attr-defined]  # documented by Werkzeug
             return self.create()
         current.session.visit()
         return current.session

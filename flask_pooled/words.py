@@ -13,6 +13,7 @@ from flask_pooled.inbox.listing import Life
 from flask_pooled.inbox.listing import Listed
 from flask_pooled.inbox.listing import Step
 from flask_pooled.money import from_cents
+from flask_pooled.payload import is_storable
 
 #: Reasons that say no more than the state.
 PLAIN_REASONS = ("attempts", "repeat")
@@ -40,7 +41,7 @@ def searchable(text: str) -> str:
 
     :raises ValueError: it is none.
     """
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    if not is_storable(text):
         raise ValueError("it holds bytes that are no text")
     return text
 

@@ -8,10 +8,21 @@ from sqlalchemy import insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 
+from ..errors import InboxError
 from .tables import Tables
 
 #: Longest name of a person that is kept, characters.
 LONGEST_NAME = 255
+
+
+def check_actor(who: str, action: str) -> None:
+    """See that a person is named, as the trail is to name them.
+
+    :param action: what they do, as in ``imports``.
+    :raises InboxError: nobody is named, or at too great length.
+    """
+    if not who or not who.strip() or len(who) > LONGEST_NAME:
+        raise InboxError(f"say who {action}, in at most {LONGEST_NAME} characters")
 
 
 def write_audit(

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InboxError
 from ..errors import PooledError
+from ..events import PAYING_KINDS
 from .listing import Filter
 from .listing import Listed
 from .listing import Listing
@@ -39,7 +40,7 @@ class Chosen:
     events: list[Listed] = field(default_factory=list)
     #: How many of each kind, state and reason.
     groups: Counter[tuple[str, str, str | None]] = field(default_factory=Counter)
-    #: What wins and refunds among them would pay.
+    #: What those among them that bring money to a player would pay.
     cents: int = 0
 
     @property
@@ -51,7 +52,7 @@ class Chosen:
         """Choose one more."""
         self.events.append(event)
         self.groups[event.kind, event.state, event.reason] += 1
-        if event.kind != "pool.entry":
+        if event.kind in PAYING_KINDS:
             self.cents += event.cents or 0
 
 

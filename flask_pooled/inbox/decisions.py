@@ -29,6 +29,7 @@ from ..events import PoolWin
 from ..news import masked
 from ..news import news
 from ..settings import Settings
+from .audit import check_actor
 from .audit import write_audit
 from .credits import Credits
 from .database import Database
@@ -40,9 +41,6 @@ from .refunds import Books
 from .tables import Tables
 
 logger = logging.getLogger("flask_pooled")
-
-#: Longest name of a person that the audit trail keeps, characters.
-_LONGEST_NAME = 255
 
 
 class Decisions:
@@ -112,8 +110,7 @@ class Decisions:
         decide: Callable[[_Case], tuple[Recorded, ...]],
         state: str | None,
     ) -> tuple[Recorded, ...]:
-        if not who or not who.strip() or len(who) > _LONGEST_NAME:
-            raise InboxError(f"say who decides, in at most {_LONGEST_NAME} characters")
+        check_actor(who, "decides")
         at = int(self._clock() * 1000)
         with self._database.write() as connection:
             case = _Case(

@@ -20,10 +20,9 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import InboxError
 from ..event_base import PayingEvent
 from ..settings import Settings
-from .audit import LONGEST_NAME
+from .audit import check_actor
 from .audit import write_line
 from .database import Database
 from .delivery import accept
@@ -116,7 +115,7 @@ class Importer:
         :raises InboxError: nobody is named.
         :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached; what is in is in.
         """
-        _check_name(who)
+        check_actor(who, "imports")
         imported, deliveries = self._accept(bodies)
 
         def note(connection: Connection, delivery: Delivery, recorded: Recorded) -> None:
@@ -157,7 +156,7 @@ class Importer:
         :raises InboxError: nobody is named.
         :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached; what is done is done.
         """
-        _check_name(who)
+        check_actor(who, "imports")
         imported = Imported()
         after = ""
         while rows := self._rejected(after):
@@ -276,8 +275,3 @@ class Importer:
                 reason=why,
                 actor=who,
             )
-
-
-def _check_name(who: str) -> None:
-    if not who or not who.strip() or len(who) > LONGEST_NAME:
-        raise InboxError(f"say who imports, in at most {LONGEST_NAME} characters")

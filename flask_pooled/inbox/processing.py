@@ -172,7 +172,7 @@ class Processor:
     def _attempt(self, claim: Claim) -> bool:
         try:
             event = (
-                self._work_alone(claim)
+                self._work_outside(claim)
                 if self._wallet is None
                 else self._work_within(self._wallet, claim)
             )
@@ -263,7 +263,7 @@ class Processor:
             counts = not (watch.lost or is_outage_elsewhere(error))
             raise ReceiverError(counts=counts, lost=watch.lost) from error
 
-    def _work_alone(self, claim: Claim) -> Event | None:
+    def _work_outside(self, claim: Claim) -> Event | None:
         with self._database.read() as connection:
             row = self._claims.lock(connection, claim)
         if row is None:
