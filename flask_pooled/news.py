@@ -83,7 +83,7 @@ def _harmless(value: object) -> object:
         return value
     text = masked(str(value)) or ""
     # What steers a terminal would do so from any formatter that writes the field as it is.
-    return _written_out(text)
+    return written_out(text)
 
 
 class _Tracebacks(logging.Filter):
@@ -93,7 +93,7 @@ class _Tracebacks(logging.Filter):
         """Give every formatter the harmless text; ``exc_info`` stays for who reads that."""
         if record.exc_info and not record.exc_text:
             text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
-            record.exc_text = "\n".join(map(_written_out, text.split("\n")))
+            record.exc_text = "\n".join(map(written_out, text.split("\n")))
         return True
 
 
@@ -105,7 +105,8 @@ def guard_log() -> None:
     logging.getLogger("flask_pooled").addFilter(_tracebacks)
 
 
-def _written_out(text: str) -> str:
+def written_out(text: str) -> str:
+    """Text with every character that could steer a terminal or hide others written out."""
     if text.isprintable():
         return text
     return "".join(

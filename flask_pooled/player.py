@@ -12,12 +12,10 @@ from uuid import UUID
 
 from flask_pooled.errors import TokenError
 from flask_pooled.money import floor_to_cent
+from flask_pooled.payload import MAX_ID_LENGTH
 
 #: Display currencies that Pooled knows (guide, "Token Reference").
 CURRENCIES: Final = ("USD", "EUR", "GBP", "CAD", "AUD", "NZD")
-
-#: Longest id in characters. Webhooks bring the id back, and the inbox stores it in that width.
-_MAX_ID: Final = 255
 
 #: USD. Up to 15 digits a JSON number, which is a double to most readers, keeps every cent.
 _BALANCE_LIMIT: Final = Decimal(10**13)
@@ -99,7 +97,7 @@ def _attribute(user: object, name: str) -> Any:
 def _checked_id(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         # Compared first: int refuses to become text beyond 4 300 digits.
-        text = int.__repr__(value) if abs(value) < 10**_MAX_ID else "9" * (_MAX_ID + 1)
+        text = int.__repr__(value) if abs(value) < 10**MAX_ID_LENGTH else "9" * (MAX_ID_LENGTH + 1)
     elif isinstance(value, UUID):
         text = str(value)
     else:
@@ -108,9 +106,9 @@ def _checked_id(value: object) -> str:
         raise TokenError("the player's id is empty. Pass the account's unique, stable id.")
     if text != text.strip():
         raise TokenError("the player's id begins or ends with whitespace. Pass it without.")
-    if len(text) > _MAX_ID:
+    if len(text) > MAX_ID_LENGTH:
         raise TokenError(
-            f"the player's id is longer than {_MAX_ID} characters, and the inbox could not store a "
+            f"the player's id is longer than {MAX_ID_LENGTH} characters, and the inbox could not store a "
             "win for it. Pass a shorter one."
         )
     return text

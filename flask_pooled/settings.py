@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 
 from flask_pooled import setting_values as kind
 from flask_pooled.errors import ConfigError
+from flask_pooled.tokens import DEFAULT_TTL
+from flask_pooled.tokens import MAX_TTL
 
 _DEMO_TENANT: Final = "demo"
 
@@ -38,7 +40,7 @@ _TABLE: Final[dict[str, tuple[Any, Callable[[object], Any]]]] = {
     "POOLED_DEMO": (False, kind.flag),
     "POOLED_APP_URL": (f"https://{kind.APP_HOST}", kind.app_url),
     "POOLED_URL_PREFIX": ("/pooled", kind.url_prefix),
-    "POOLED_TOKEN_TTL": (3600, kind.whole(1, 86400, "seconds")),
+    "POOLED_TOKEN_TTL": (DEFAULT_TTL, kind.whole(1, MAX_TTL, "seconds")),
     "POOLED_FULL_NAMES": (False, kind.flag),
     "POOLED_MAX_BODY": (65536, kind.whole(1024, 16 * 1024 * 1024, "bytes")),
     "POOLED_DATABASE_URI": (None, kind.database_uri),

@@ -13,6 +13,7 @@ from flask_pooled.inbox.listing import Life
 from flask_pooled.inbox.listing import Listed
 from flask_pooled.inbox.listing import Step
 from flask_pooled.money import from_cents
+from flask_pooled.news import written_out
 from flask_pooled.payload import is_storable
 
 #: Reasons that say no more than the state.
@@ -29,11 +30,8 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def safe(text: object) -> str:
-    """Text with every character that could steer a terminal or hide others written out."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape", "replace").decode()
-        for letter in str(text)
-    )
+    """What a sender or anybody else wrote, harmless to a terminal."""
+    return written_out(str(text))
 
 
 def searchable(text: str) -> str:
