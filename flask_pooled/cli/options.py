@@ -43,7 +43,7 @@ def text_value(text: str) -> str:
 
 
 def kind_value(text: str) -> str:
-    """The name of an event; the three that Pooled documents may be written without ``pool.``."""
+    """The name of an event; those that Pooled documents may be written without ``pool.``."""
     return whole_kind(text_value(text))
 
 

@@ -20,9 +20,9 @@ from flask_pooled.console.csrf import seal
 from flask_pooled.console.csrf import unseal
 from flask_pooled.console.filters import read_filter
 from flask_pooled.console.filters import read_id
-from flask_pooled.console.news import FIELD
-from flask_pooled.console.news import News
-from flask_pooled.console.news import sealed_news
+from flask_pooled.console.notice import FIELD
+from flask_pooled.console.notice import Notice
+from flask_pooled.console.notice import sealed_notice
 from flask_pooled.console.pages import nothing_here
 from flask_pooled.console.queues import Action
 from flask_pooled.console.queues import ACTIONS
@@ -107,8 +107,8 @@ def decide(action: str) -> Response:
     if outcome.outage is not None:
         return _cut_short(ACTIONS[action], outcome, len(ids))
     refusals = list(dict.fromkeys(outcome.refused.values()))
-    news = News(ACTIONS[action].done, len(outcome.done), len(ids), refusals)
-    return redirect(_afterwards(action, ids, news), 303)
+    notice = Notice(ACTIONS[action].done, len(outcome.done), len(ids), refusals)
+    return redirect(_afterwards(action, ids, notice), 303)
 
 
 def _fault(action: Action, why: str) -> str | None:
@@ -170,9 +170,9 @@ def _back(ids: list[int], state: str | None) -> str:
     return address_of("queue", state=state) if state in QUEUES else address_of("events")
 
 
-def _afterwards(action: str, ids: list[int], news: News) -> str:
+def _afterwards(action: str, ids: list[int], notice: Notice) -> str:
     """Where the outcome can be seen."""
-    told = {FIELD: sealed_news(news)}
+    told = {FIELD: sealed_notice(notice)}
     if len(ids) == 1:
         return address_of("event", event_id=ids[0], **told)
     return address_of("queue", state="dead" if action == "retry" else "held", **told)

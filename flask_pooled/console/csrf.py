@@ -20,7 +20,7 @@ from itsdangerous import URLSafeTimedSerializer
 from flask_pooled.console.access import operator
 from flask_pooled.errors import ConfigError
 
-#: How long a form, or the news of a decision, is good for, seconds: a shift.
+#: How long a form, or the notice of a decision, is good for, seconds: a shift.
 LIFETIME = 12 * 3600
 
 

@@ -20,7 +20,7 @@ from flask_pooled.console.filters import read_filter
 from flask_pooled.console.filters import read_id
 from flask_pooled.console.filters import STATES
 from flask_pooled.console.money import money_of
-from flask_pooled.console.news import current_news
+from flask_pooled.console.notice import current_notice
 from flask_pooled.console.queues import ACTIONS
 from flask_pooled.console.queues import actions_on
 from flask_pooled.console.queues import QUEUES
@@ -59,7 +59,7 @@ def overview() -> Response:
         states=STATES,
         alarms=list(alarms_of(stats)),
         charts=_charts(current_state().inbox.clock()),
-        news=None,
+        notice=None,
     )
 
 
@@ -94,7 +94,7 @@ def queue(state: str) -> Response:
         events=found.events if found else (),
         after=found.after if found else None,
         explanations=EXPLANATIONS,
-        news=current_news(),
+        notice=current_notice(),
     )
 
 
@@ -118,7 +118,7 @@ def event(event_id: str) -> Response:
         more_repeats=len(life.repeats) == MOST_REPEATS,
         body=None if life.body is None else text_of(life.body),
         actions=actions_on(life.event),
-        news=current_news(),
+        notice=current_notice(),
     )
 
 

@@ -19,7 +19,7 @@ _LONGEST_REFUSAL = 300
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Notice:
     """What became of a decision."""
 
     #: ``retried``, ``released``, ``discarded``.
@@ -30,16 +30,16 @@ class News:
     refusals: list[str]
 
 
-def sealed_news(news: News) -> str:
-    """News as a part of an address."""
-    short = [each[:_LONGEST_REFUSAL] for each in news.refusals[:_MOST_REFUSALS]]
-    return seal("news", asdict(news) | {"refusals": short})
+def sealed_notice(notice: Notice) -> str:
+    """A notice as a part of an address."""
+    short = [each[:_LONGEST_REFUSAL] for each in notice.refusals[:_MOST_REFUSALS]]
+    return seal("notice", asdict(notice) | {"refusals": short})
 
 
-def current_news() -> News | None:
-    """The news in the address of the current request; ``None``: there are none of ours."""
+def current_notice() -> Notice | None:
+    """The notice in the address of the current request; ``None``: there is none of ours."""
     text = request.args.get(FIELD)
-    content = None if text is None else unseal("news", text)
+    content = None if text is None else unseal("notice", text)
     if content is None:
         return None
-    return News(content["word"], content["done"], content["asked"], content["refusals"])
+    return Notice(content["word"], content["done"], content["asked"], content["refusals"])
