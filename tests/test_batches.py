@@ -212,6 +212,18 @@ def test_what_is_not_begun_keeps_its_place(casino: Casino) -> None:
     assert casino.rows("due_at")[2:] == due[2:]
 
 
+def test_what_another_worker_has_done_since_it_was_claimed_is_left_out(casino: Casino) -> None:
+    _post_wins(casino, 2)
+    processor = casino.state.inbox.processor
+    claimed = processor._attempts.claim(processor._now(), (), 2)
+    assert len(claimed) == 2
+    first, second = casino.rows("id")
+    casino.sql("UPDATE pooled_event SET state = 'done', due_at = NULL WHERE id = :id", id=first)
+    with processor._database.begun() as connection:
+        pending = processor._claims.lock_all(connection, claimed)
+        assert [(claim.id, row.id) for claim, row in pending] == [(second, second)]
+
+
 def test_limit_counts_what_was_begun(casino: Casino) -> None:
     _post_wins(casino, 5)
     assert [casino.drain(limit=3), casino.drain(limit=3)] == [3, 2]
