@@ -134,8 +134,10 @@ class History:
             world.unwritten[step.process] += 1
         elif step.action == "work" and run.undisturbed and not self._wire.runs:
             world.unwritten[step.process] = 0
-        if run.refused_rollback:
-            # A receiver's failure and a transaction that is lost as well: both are true.
+        decided = run.overtaken and step.meanwhile is not None and step.meanwhile.action == "decide"
+        if run.refused_rollback or decided:
+            # A receiver's failure and a transaction that is lost as well: both are true. Or a person has given the
+            # event all its attempts anew while one was on its way.
             world.forgive()
 
     def _start_anew(self) -> None:
