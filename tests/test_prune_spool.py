@@ -40,6 +40,26 @@ def test_delivery_that_both_have_is_kept(casino: Casino) -> None:
     assert casino.rows("id") == []
 
 
+def test_delivery_that_both_get_while_it_begins_is_kept(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The spool was empty when it was looked at, and what it takes next is done at once."""
+    intake = casino.state.inbox.intake
+    oldest_spooled = intake.oldest_spooled
+
+    def look() -> int | None:
+        oldest = oldest_spooled()
+        time.sleep(0.005)
+        _record_and_spool(casino)
+        return oldest
+
+    monkeypatch.setattr(intake, "oldest_spooled", look)
+    assert casino.state.inbox.prune(0).states == {}
+    casino.drain()
+    assert casino.states() == ["done"]
+    assert casino.balance() == 100
+
+
 def test_spool_that_cannot_be_read_stops_it(casino: Casino) -> None:
     casino.post_all(entry())
     casino.drain()

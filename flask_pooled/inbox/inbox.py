@@ -109,7 +109,7 @@ class Inbox:
         """
         return self.pruner.prune(
             keep_days,
-            keep_since=self.intake.oldest_spooled(),
+            keep_since=self.intake.oldest_spooled,
             dry_run=dry_run,
             progress=progress,
         )

@@ -97,7 +97,7 @@ class Pruner:
         self,
         keep_days: int | None = None,
         *,
-        keep_since: int | None = None,
+        keep_since: Callable[[], int | None] = lambda: None,
         dry_run: bool = False,
         progress: Callable[[float], object] = lambda part: None,
     ) -> Pruned:
@@ -106,15 +106,18 @@ class Pruner:
         It may be stopped at any moment and run again, also by two at once.
 
         :param keep_days: ``None``: ``POOLED_KEEP_DAYS``.
-        :param keep_since: whatever came then or later is kept besides, milliseconds since the epoch.
+        :param keep_since: asked once it is settled what is long ago: whatever came then or later is kept besides,
+            milliseconds since the epoch.
         :param dry_run: only count.
         :param progress: is told after each transaction which part of the time to go through is behind, 0 to 1.
         :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached; what was pruned is pruned.
         """
         days = self._settings.keep_days if keep_days is None else keep_days
         before = int(self._clock() * 1000) - days * _DAY
-        if keep_since is not None:
-            before = min(before, keep_since)
+        # In that order: what comes from now on is kept anyway.
+        since = keep_since()
+        if since is not None:
+            before = min(before, since)
         states: Counter[str] = Counter()
         after = ""
         begin = before
