@@ -123,6 +123,7 @@ class Books:
             # The event may have been worked on since.
             calls = self.calls(entry["event_id"])
             calls.failures -= calls.earlier_failures
+            calls.earlier_failures = 0
 
     def _forget(self, row: sqlite3.Row) -> None:
         """What is gone must have been settled, for long enough, by what the row said last."""
