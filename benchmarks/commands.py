@@ -104,7 +104,7 @@ def _lines(state: State, folder: str, now: int) -> Mapping[str, Sequence[int]]:
         **{f"events --state {each}": perhaps for each in ("pending", "dead", "held", "rejected")},
         **{f"events --state {each}": perhaps for each in ("done", "duplicate", "discarded")},
         **{f"events --kind {each}": found for each in ("win", "refund", "entry")},
-        "events --kind pool.bonus": declined,
+        "events --kind pool.unheard": declined,
         f"events --player {_PLAYER}": found,
         f"events --player {_PLAYER} --kind win": perhaps,
         f"events --pool {held.pool_id}": found,

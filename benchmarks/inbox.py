@@ -186,7 +186,7 @@ def _work(state: State, count: int, now: int) -> Iterator[tuple[str, Callable[[]
         "repeats": Filter(state="duplicate"),
         "wins": Filter(kind="pool.win"),
         "entries": Filter(kind="pool.entry"),
-        "a kind of which there are none": Filter(kind="pool.bonus"),
+        "a kind of which there are none": Filter(kind="pool.unheard"),
         "repeats of wins, of which there are none": Filter(kind="pool.win", state="duplicate"),
         "one player": Filter(player_id=player),
         "one player's wins": Filter(player_id=player, kind="pool.win"),

@@ -44,8 +44,6 @@ from .session import Join
 from .session import join_db
 from .session import join_plain
 from .settings import Settings
-from .spool_file import find_spool as find_spool
-from .spool_file import SPOOL_NAME as SPOOL_NAME
 
 logger = logging.getLogger("flask_pooled")
 

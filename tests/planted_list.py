@@ -193,7 +193,7 @@ BUGS = (
     Bug(
         "spend attempts on company",
         "inbox/attempts.py",
-        "[row for row in rows if is_fresh(row) and not is_alone(row)]",
+        "[row for row in rows if is_untried(row) and not is_alone(row)]",
         "rows",
         test="test_batches.py::test_killed_in_the_middle_nothing_is_paid_and_each_is_then_alone",
     ),

@@ -55,11 +55,11 @@ class Look:
         return done > 0
 
     def _turns(self, *, failing: bool) -> bool:
-        """Note how the last look went; says whether that is news."""
+        """Note how the last look went; says whether that has turned."""
         with self._lock:
-            news = self._failing is not failing
+            turned = self._failing is not failing
             self._failing = failing
-            return news
+            return turned
 
 
 def jittered(seconds: float) -> float:

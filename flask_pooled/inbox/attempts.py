@@ -29,7 +29,7 @@ from .bypass import BypassError
 from .bypass import WHAT_NOW
 from .claims import Claim
 from .claims import Claims
-from .claims import is_fresh
+from .claims import is_untried
 from .database import Database
 from .endings import Afterwards
 from .endings import Endings
@@ -101,8 +101,10 @@ class Attempts:
                     return []
                 afterwards = self._give_up(connection, rows[0])
                 if afterwards is None:
-                    fresh = [row for row in rows if is_fresh(row) and not is_alone(row)]
-                    return self._claims.count(connection, fresh if rows[0] in fresh else rows[:1])
+                    untried = [row for row in rows if is_untried(row) and not is_alone(row)]
+                    return self._claims.count(
+                        connection, untried if rows[0] in untried else rows[:1]
+                    )
             afterwards()
 
     def foresee_bypass(self, row: Row[Any], within: Connection | None) -> None:
@@ -238,7 +240,7 @@ class Attempts:
 
     def _has_bypassed(self, connection: Connection, row: Row[Any]) -> bool:
         """Whether an attempt of this event has committed past its transaction, and no person has looked since."""
-        if is_fresh(row):
+        if is_untried(row):
             return False
         audit = self._tables.audit
         last = connection.execute(

@@ -133,6 +133,6 @@ class Claims:
         connection.execute(update(events).where(events.c.id.in_(ids)).values(**values))
 
 
-def is_fresh(row: Row[Any]) -> bool:
+def is_untried(row: Row[Any]) -> bool:
     """Whether nothing was ever tried with an event."""
     return not row.attempts and row.error is None

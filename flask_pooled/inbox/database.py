@@ -23,11 +23,6 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.pool import StaticPool
 
-from .outages import is_busy as is_busy
-from .outages import is_disk_full as is_disk_full
-from .outages import is_outage as is_outage
-from .outages import is_outage_elsewhere as is_outage_elsewhere
-from .outages import is_victim as is_victim
 from .turns import Turns
 
 #: How long to wait for a lock or a connection, in seconds. The whole webhook must be answered within ten.

@@ -23,7 +23,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from ..news import news
-from .database import is_disk_full
 from .deadline import call_within
 from .deadline import DeadlineError
 from .delivery import accept
@@ -31,6 +30,7 @@ from .delivery import Delivery
 from .delivery import Recorded
 from .entries import Prepared
 from .groupcommit import GroupCommit
+from .outages import is_disk_full
 from .spool import Spool
 from .store import Store
 

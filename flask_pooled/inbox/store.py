@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 
 from ..settings import Settings
 from .database import Database
-from .database import is_victim
 from .delivery import Delivery
 from .delivery import Recorded
 from .entries import prepare
@@ -24,6 +23,7 @@ from .entries import Prepared
 from .fresh import can_be_quick
 from .fresh import record_fresh
 from .identity import receipts_since
+from .outages import is_victim
 from .plans import aside
 from .plans import SAYING_NOT_DONE
 from .recording import OvertakenError
@@ -55,6 +55,8 @@ class Store:
     def record(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """Write the deliveries in one transaction, committed when this returns.
 
+        A deadlock with another batch leaves nothing behind and is answered by doing it again.
+
         :raises sqlalchemy.exc.SQLAlchemyError: nothing was written.
         """
         return self.record_prepared([self.prepare(delivery) for delivery in deliveries])
@@ -67,8 +69,6 @@ class Store:
         """As :meth:`record`, and write more in the same transaction.
 
         :param note: writes what is to be said about each, before the next one is recorded.
-        A deadlock with another batch leaves nothing behind and is answered by doing it again.
-
         :raises sqlalchemy.exc.SQLAlchemyError: nothing was written.
         """
         return self._again(lambda: self._record_noting(deliveries, note))
