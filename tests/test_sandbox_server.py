@@ -20,6 +20,7 @@ from sandbox_parts import Receiver
 from sandbox_parts import sandbox
 from sandbox_parts import token
 
+from flask_pooled.sandbox import Faults
 from flask_pooled.sandbox import RunningSandbox
 from flask_pooled.sandbox import SandboxError
 from flask_pooled.sandbox import serve_in_thread
@@ -83,6 +84,15 @@ def test_the_handle_draws_and_expires(running: RunningSandbox) -> None:
         "pool.entry",
         "pool.entry",
     ]
+
+
+def test_what_is_not_delivered_in_time_is_named(running: RunningSandbox) -> None:
+    running.faults = Faults(delay=60)
+    running.enter(fresh())
+    with pytest.raises(SandboxError) as told:
+        running.wait_delivered(0.01)
+    assert str(told.value).startswith("not attempted within 0.01 seconds: delivery 1 (pool.entry).")
+    assert "player_abc123" not in str(told.value)
 
 
 def test_the_control_api_over_http(running: RunningSandbox) -> None:

@@ -230,8 +230,16 @@ class RunningSandbox:
         """Wait until every webhook so far has been attempted.
 
         :param timeout: seconds.
+        :returns: ``True``, as an ``assert`` before it wants.
+        :raises SandboxError: some have not been; which, it says.
         """
-        return self._sandbox.courier.wait_idle(timeout)
+        courier = self._sandbox.courier
+        if not courier.wait_idle(timeout) and (waiting := courier.waiting()):
+            raise SandboxError(
+                f"not attempted within {timeout:g} seconds: delivery {', '.join(waiting)}. Is the casino stuck in "
+                "one of them? Look at its log, and at the faults of the sandbox; or wait longer"
+            )
+        return True
 
     def stop(self) -> None:
         """Stop answering and sending. May be called twice."""

@@ -115,7 +115,8 @@ class Courier:
         self.faults = NONE
         self._log: deque[Attempt] = deque(maxlen=_KEEP)
         self._changed = threading.Condition()
-        self._waiting = 0
+        #: By their numbers.
+        self._waiting: dict[int, _Parcel] = {}
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._url: str | None = None
@@ -185,7 +186,12 @@ class Courier:
         :param timeout: seconds.
         """
         with self._changed:
-            return self._changed.wait_for(lambda: self._waiting == 0, timeout)
+            return self._changed.wait_for(lambda: not self._waiting, timeout)
+
+    def waiting(self) -> list[str]:
+        """Which webhooks have not been attempted yet, by number and event."""
+        with self._changed:
+            return [f"{number} ({parcel.event})" for number, parcel in self._waiting.items()]
 
     def close(self) -> None:
         """Send no more. What is queued is dropped with the process, as a switched-off sender drops it."""
@@ -199,7 +205,7 @@ class Courier:
 
     def _enqueue(self, parcel: _Parcel, delay: float) -> None:
         """Put it into the queue; the lock is held."""
-        self._waiting += 1
+        self._waiting[parcel.delivery] = parcel
         heapq.heappush(self._queue, (time.monotonic() + delay, parcel.delivery, parcel))
         if self._thread is None and not self._is_closed:
             self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
@@ -266,7 +272,7 @@ class Courier:
             self._log.extend(sorted(attempts, key=lambda each: each.delivery))
             if faults.resend_after and any(each.is_ok for each in attempts):
                 self._enqueue(replace(self._again(parcel), faults=NONE), faults.resend_after)
-            self._waiting -= 1
+            del self._waiting[parcel.delivery]
             self._changed.notify_all()
 
     def _attempt(self, parcel: _Parcel) -> Attempt:
