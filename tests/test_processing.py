@@ -418,6 +418,15 @@ _CRASHING = """
 """
 
 
+def test_nobody_works_on_events_of_another_tenant(make_casino: Callable[..., Casino]) -> None:
+    """Several casinos may share one database, and each has receivers of its own."""
+    ours, theirs = make_casino(), make_casino(POOLED_TENANT="other-casino")
+    theirs.post_all(entry(tx_id="tx-1"), entry(tx_id="tx-2"))
+    assert ours.drain() == 0
+    assert theirs.states() == ["pending", "pending"]
+    assert theirs.drain() == 2
+
+
 @pytest.mark.parametrize("home", ["db", "embedded"])
 def test_killed_process_leaves_nothing_claimed_and_nothing_half_paid(
     tmp_path: Path, home: str
