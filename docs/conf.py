@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from pallets_sphinx_themes import get_version
+
+# The directive of our own.
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "Flask-Pooled"
 release, version = get_version("Flask-Pooled", placeholder="")
 
-extensions = ["sphinx.ext.autodoc", "pallets_sphinx_themes"]
+extensions = ["sphinx.ext.autodoc", "pallets_sphinx_themes", "click_commands"]
 exclude_patterns = ["_build", "*_table.rst"]
 default_role = "code"
 
