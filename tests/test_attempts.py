@@ -16,6 +16,7 @@ from forks import start
 from forks import was_killed
 from sqlalchemy import create_engine
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_pooled import event_held
@@ -58,6 +59,40 @@ def test_hold_that_could_not_be_written_is_written_before_anything_else(
     assert casino.drain() == 0
     assert casino.rows("state", "reason") == [("held", "bypass")]
     assert (casino.balance("p"), told) == (1, ["bypass"])
+
+
+def test_hold_whose_answer_got_lost_takes_no_release_back(
+    make_casino: Callable[..., Casino], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    casino = make_casino()
+    paid = 0
+
+    @pool_win.connect_via(casino.app)
+    def bypasses_once(app: Flask, session: Any, **extra: Any) -> None:
+        nonlocal paid
+        paid += 1
+        if paid == 1:
+            session.execute(_INSERT)
+            session.execute(text("COMMIT"))
+            raise LookupError
+
+    noted = casino.state.inbox.processor._attempts
+    write = noted._write
+
+    def lose_the_answer(note: Any) -> None:
+        write(note)
+        monkeypatch.undo()
+        raise OperationalError("COMMIT", None, Exception("no answer"))
+
+    monkeypatch.setattr(noted, "_write", lose_the_answer)
+    casino.post_all(win())
+    assert casino.drain(1) == 0
+    assert casino.rows("state", "reason") == [("held", "bypass")]
+    [event_id] = casino.rows("id")
+    casino.state.inbox.decisions.release(event_id, who="dana")
+    # Not what the first attempt has left to be written, but what dana says.
+    assert casino.drain() == 1
+    assert (casino.states(), paid) == (["done"], 2)
 
 
 @pytest.mark.parametrize(("counts", "attempts"), [(True, 1), (False, 0)])

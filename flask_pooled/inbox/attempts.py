@@ -49,6 +49,8 @@ class _Note:
     outcome: Literal["failure", "outage", "bypass"]
     error: str
     trace: str
+    #: Milliseconds since the epoch.
+    at: int
 
 
 class Attempts:
@@ -155,7 +157,7 @@ class Attempts:
             extra=news("events.failed", count=len(claims)),
         )
         for claim in claims:
-            self._keep(_Note(claim, "outage", str(error), _traceback(error)))
+            self._keep(_Note(claim, "outage", str(error), _traceback(error), self._now()))
 
     def _end(
         self,
@@ -173,7 +175,7 @@ class Attempts:
             exc_info=error,
             extra=news("event.failed", id=claim.id, attempts=claim.attempts),
         )
-        self._keep(_Note(claim, outcome, str(error), _traceback(error)))
+        self._keep(_Note(claim, outcome, str(error), _traceback(error), self._now()))
 
     def _keep(self, note: _Note) -> None:
         try:
@@ -211,7 +213,10 @@ class Attempts:
 
     def _apply(self, connection: Connection, row: Row[Any], note: _Note) -> Afterwards | None:
         if note.outcome == "bypass":
-            return self._endings.held(connection, row, note.error, note.trace)
+            if self._was_held(connection, note):
+                # By this very note, though the answer got lost. Somebody has released it since.
+                return None
+            return self._endings.held(connection, row, note.error, note.trace, at=note.at)
         if note.outcome == "outage":
             self._claims.update(
                 connection, [row.id], attempts=max(row.attempts - 1, 0), error=note.trace
@@ -233,10 +238,18 @@ class Attempts:
             reason = (
                 f"an attempt that did not succeed has committed past its transaction. {WHAT_NOW}"
             )
-            return self._endings.held(connection, row, reason, trace)
+            return self._endings.held(connection, row, reason, trace, at=self._now())
         if row.attempts >= self._settings.max_attempts:
             return self._endings.dead(connection, row, trace)
         return None
+
+    def _was_held(self, connection: Connection, note: _Note) -> bool:
+        """Whether the trail tells of the hold that a note is about."""
+        audit = self._tables.audit
+        told = select(audit.c.id).where(
+            audit.c.event_id == note.claim.id, audit.c.action == "hold", audit.c.at == note.at
+        )
+        return connection.execute(told.limit(1)).scalar_one_or_none() is not None
 
     def _has_bypassed(self, connection: Connection, row: Row[Any]) -> bool:
         """Whether an attempt of this event has committed past its transaction, and no person has looked since."""

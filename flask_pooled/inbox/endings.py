@@ -60,10 +60,15 @@ class Endings:
             error=None,
         )
 
-    def held(self, connection: Connection, row: Row[Any], reason: str, trace: str) -> Afterwards:
-        """Its next attempt could pay again what the last one has committed."""
+    def held(
+        self, connection: Connection, row: Row[Any], reason: str, trace: str, *, at: int
+    ) -> Afterwards:
+        """Its next attempt could pay again what the last one has committed.
+
+        :param at: as the trail is to tell it, milliseconds since the epoch.
+        """
         self._end(connection, row, state="held", reason="bypass", error=trace)
-        self._audit(connection, row, "hold", "held", reason)
+        self._audit(connection, row, "hold", "held", reason, at=at)
 
         def afterwards() -> None:
             logger.critical("event %d is held: %s", row.id, reason, extra=_news("event.held", row))
@@ -76,7 +81,7 @@ class Endings:
         self._end(
             connection, row, state="dead", reason="attempts", settled_at=self._now(), error=trace
         )
-        self._audit(connection, row, "die", "dead", trace)
+        self._audit(connection, row, "die", "dead", trace, at=self._now())
 
         def afterwards() -> None:
             logger.critical(
@@ -98,13 +103,20 @@ class Endings:
         )
 
     def _audit(
-        self, connection: Connection, row: Row[Any], action: str, state: str, reason: str
+        self,
+        connection: Connection,
+        row: Row[Any],
+        action: str,
+        state: str,
+        reason: str,
+        *,
+        at: int,
     ) -> None:
         write_audit(
             connection,
             self._tables,
             row,
-            at=self._now(),
+            at=at,
             action=action,
             to_state=state,
             reason=reason,
