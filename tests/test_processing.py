@@ -418,6 +418,18 @@ _CRASHING = """
 """
 
 
+def test_what_has_been_due_for_longest_comes_first(casino: Casino) -> None:
+    casino.post_all(*(entry(tx_id=f"tx-{number}") for number in range(3)))
+    first, second, third = casino.rows("id")
+    for due, event_id in ((30, first), (10, second), (20, third)):
+        casino.sql("UPDATE pooled_event SET due_at = :due WHERE id = :id", due=due, id=event_id)
+    done = "SELECT id FROM pooled_event WHERE state = 'done'"
+    assert casino.drain(1) == 1
+    assert casino.sql(done) == [(second,)]
+    assert casino.drain(1) == 1
+    assert sorted(casino.sql(done)) == [(second,), (third,)]
+
+
 def test_nobody_works_on_events_of_another_tenant(make_casino: Callable[..., Casino]) -> None:
     """Several casinos may share one database, and each has receivers of its own."""
     ours, theirs = make_casino(), make_casino(POOLED_TENANT="other-casino")
