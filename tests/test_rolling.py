@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -109,15 +110,22 @@ def test_server_is_replaced_by_a_new_one(casino: Programs) -> None:
     """As gunicorn's documentation has it for a new version of the program."""
     pids = casino.folder / "gunicorn.pid"
     old = casino.start_server("--pid", str(pids))
+    started: list[int] = []
 
     def restart() -> None:
         old.send(signal.SIGUSR2)
         eventually(pids.with_name("gunicorn.pid.2").exists, 60)
         new = int(pids.with_name("gunicorn.pid.2").read_text())
+        started.append(new)
         eventually(lambda: len(family(new)) == 3, 60)
         # Its processes are loading the app; the old ones serve meanwhile.
         time.sleep(_MOMENT)
         old.send(signal.SIGTERM)
         assert old.ends(60) == 0
 
-    _check_under_load(casino, restart)
+    try:
+        _check_under_load(casino, restart)
+    finally:
+        # It is nobody's child any more.
+        for pid in started:
+            os.kill(pid, signal.SIGTERM)
