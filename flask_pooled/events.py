@@ -19,7 +19,6 @@ from typing import Self
 from .event_base import AnyEvent
 from .event_base import OnceEvent
 from .event_base import PayingEvent
-from .event_base import PoolEvent as PoolEvent
 from .fairness import verify_fairness
 from .money import floor_to_cent
 from .money import to_cents

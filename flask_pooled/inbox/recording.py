@@ -24,7 +24,6 @@ from .delivery import Delivery
 from .delivery import Recorded
 from .delivery import Verdict
 from .entries import Entries
-from .entries import Prepared
 from .holds import hold_reason
 from .holds import is_foreign
 from .identity import body_identity
@@ -51,24 +50,24 @@ class Recording:
         connection: Connection,
         tables: Tables,
         settings: Settings,
-        deliveries: Sequence[Prepared],
+        deliveries: Sequence[Delivery],
     ) -> None:
         self._connection = connection
         self._tables = tables
         self._settings = settings
-        self._entries = Entries(each.entry for each in deliveries if each.entry is not None)
-        self._deliveries = [each.delivery for each in deliveries]
-        at = max(delivery.received_at for delivery in self._deliveries)
+        at = max(delivery.received_at for delivery in deliveries)
         self._credits = Credits(connection, tables, settings, at)
         self._books = Books(connection, tables, settings.tenant, self._credits, at)
         self._known = KnownEvents(connection, tables, settings.tenant)
+        self._deliveries = deliveries
 
-    def all_at_once(self) -> list[Recorded]:
-        """Record them, new entries before anything else."""
-        self._lock(self._entries.counts())
-        recorded = self._entries.record(
-            self._connection, self._tables.event, self._books, self._known
-        )
+    def all_at_once(self, entries: Entries) -> list[Recorded]:
+        """Record them, new entries before anything else.
+
+        :param entries: those among them.
+        """
+        self._lock(entries.counts())
+        recorded = entries.record(self._connection, self._tables.event, self._books, self._known)
         return [
             recorded.get(delivery.receipt) or self._record(delivery)
             for delivery in self._deliveries

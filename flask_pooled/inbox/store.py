@@ -18,6 +18,7 @@ from ..settings import Settings
 from .database import Database
 from .delivery import Delivery
 from .delivery import Recorded
+from .entries import Entries
 from .entries import prepare
 from .entries import Prepared
 from .fresh import can_be_quick
@@ -87,37 +88,29 @@ class Store:
     def foresee(self, deliveries: Sequence[Delivery]) -> list[Recorded]:
         """What :meth:`record` would make of the deliveries now. They are recorded, and taken back."""
         with self._database.begun() as connection:
-            prepared = [self.prepare(delivery) for delivery in deliveries]
-            recorded = [*self._recording(connection, prepared).one_by_one()]
+            recorded = [*self._recording(connection, deliveries).one_by_one()]
             connection.rollback()
             return recorded
 
-    def _record(self, deliveries: Sequence[Prepared]) -> list[Recorded]:
+    def _record(self, prepared: Sequence[Prepared]) -> list[Recorded]:
+        deliveries = [each.delivery for each in prepared]
+        entries = [each.entry for each in prepared if each.entry is not None]
         with self._database.write() as connection:
-            return (
-                self._record_fresh(connection, deliveries)
-                or self._recording(connection, deliveries).all_at_once()
-            )
-
-    def _record_fresh(
-        self, connection: Connection, deliveries: Sequence[Prepared]
-    ) -> list[Recorded] | None:
-        entries = [each.entry for each in deliveries if each.entry is not None]
-        if len(entries) < len(deliveries) or not can_be_quick(connection):
-            return None
-        return record_fresh(connection, self._tables, self._settings.tenant, entries)
+            recorded = None
+            if len(entries) == len(deliveries) and can_be_quick(connection):
+                recorded = record_fresh(connection, self._tables, self._settings.tenant, entries)
+            return recorded or self._recording(connection, deliveries).all_at_once(Entries(entries))
 
     def _record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:
             recorded = []
-            prepared = [self.prepare(delivery) for delivery in deliveries]
-            one_by_one = self._recording(connection, prepared).one_by_one()
+            one_by_one = self._recording(connection, deliveries).one_by_one()
             for delivery, each in zip(deliveries, one_by_one, strict=True):
                 recorded.append(each)
                 note(connection, delivery, each)
             return recorded
 
-    def _recording(self, connection: Connection, deliveries: Sequence[Prepared]) -> Recording:
+    def _recording(self, connection: Connection, deliveries: Sequence[Delivery]) -> Recording:
         return Recording(connection, self._tables, self._settings, deliveries)
 
     def make_room(self) -> None:
