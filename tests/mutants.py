@@ -54,7 +54,10 @@ PARTS = {
             *("inbox/entries", "inbox/holds", "inbox/identity", "inbox/known", "inbox/processing"),
             *("inbox/recording", "inbox/refunds", "inbox/rows"),
         ),
-        ("attempts", "batches", "decisions", "identity", "processing", "recorded", "recording"),
+        (
+            *("attempts", "attempts_told", "batches", "bypass", "clock", "decisions", "identity"),
+            *("pace", "processing", "recorded", "recording", "retries"),
+        ),
         # Whoever kills a mutant by an example in a thousand kills it by a plain test, too.
         # What another process does, or one that is killed, cannot be tried this way.
         "not postgresql and not books_always and not three_entries_three"

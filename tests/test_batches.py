@@ -29,16 +29,22 @@ from flask_pooled import Pooled
 from flask_pooled.inbox import batches
 from flask_pooled.inbox.batches import LARGEST
 from flask_pooled.inbox.batches import LONGEST
-from flask_pooled.inbox.batches import Pace
+from flask_pooled.inbox.processing import Processor
 from flask_pooled.state import state_of
 
 pytestmark = pytest.mark.both_databases
 
 
+def _be_quick(processor: Processor) -> None:
+    """As if it had been found out already, and however busy the machine is."""
+    processor._pace.size = LARGEST
+    processor._monotonic = processor._batches._monotonic = lambda: 0.0
+
+
 @pytest.fixture
 def casino(casino: Casino) -> Casino:
-    """A casino that has found out already that its wallet is quick."""
-    casino.state.inbox.processor._pace.size = LARGEST
+    """A casino whose wallet is quick."""
+    _be_quick(casino.state.inbox.processor)
     return casino
 
 
@@ -245,25 +251,23 @@ def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:
     assert processor._pace.size == 1
 
 
-def test_pace_doubles_while_it_is_quick_and_shrinks_where_it_is_not() -> None:
-    pace = Pace()
-    for size in (1, 2, 4, 8, 16, 32, 64, 64):
-        assert pace.size == size
-        pace.note(pace.size, LONGEST / 10)
-    # Fewer than it would have taken say nothing about more.
-    pace.size = 4
-    pace.note(1, 0)
-    assert pace.size == 4
-    pace.note(4, LONGEST * 0.75)
-    assert pace.size == 4
-    pace.note(3, LONGEST * 1.1)
-    assert pace.size == 1
+def test_limit_does_not_count_what_became_too_late(casino: Casino) -> None:
+    time = [0.0]
+    processor = casino.state.inbox.processor
+    processor._monotonic = processor._batches._monotonic = lambda: time[0]
+
+    @pool_win.connect_via(casino.app)
+    def is_slow(app: Flask, **extra: Any) -> None:
+        time[0] += LONGEST * 2
+
+    _post_wins(casino, 4)
+    assert casino.drain(limit=3) == 3
 
 
 def test_last_attempt_is_spent_on_no_company(make_casino: Callable[..., Casino]) -> None:
     casino = make_casino(POOLED_MAX_ATTEMPTS=1)
     casino.connect()
-    casino.state.inbox.processor._pace.size = LARGEST
+    _be_quick(casino.state.inbox.processor)
     _post_wins(casino, 3)
     with _commits(casino) as commits:
         assert casino.drain() == 3
@@ -288,6 +292,20 @@ def test_commit_that_fails_costs_no_attempt(
     assert _paid(casino) == ["p0", "p1", "p2"]
 
 
+def test_end_of_the_process_in_the_commit_is_let_through(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(connection: Connection) -> None:
+        raise KeyboardInterrupt
+
+    _post_wins(casino, 3)
+    monkeypatch.setattr(batches, "commit", end)
+    with pytest.raises(KeyboardInterrupt):
+        casino.drain()
+    assert casino.movements() == []
+    assert casino.rows("state", "attempts") == [("pending", 0)] * 3
+
+
 @pytest.mark.parametrize(("heard", "commits_expected"), [(True, 3), (False, 1)])
 def test_without_a_shared_transaction_only_what_nobody_hears_is_done_together(
     make_app: Callable[..., Flask], heard: bool, commits_expected: int
@@ -295,7 +313,7 @@ def test_without_a_shared_transaction_only_what_nobody_hears_is_done_together(
     app = make_app()
     Pooled(app)
     inbox = state_of(app).inbox
-    inbox.processor._pace.size = LARGEST
+    _be_quick(inbox.processor)
     if heard:
 
         @pool_entry.connect_via(app)
