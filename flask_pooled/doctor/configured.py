@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_pooled.doctor import guide
 from flask_pooled.doctor.findings import fault
 from flask_pooled.doctor.findings import Look
 from flask_pooled.doctor.findings import ok
@@ -122,12 +123,12 @@ def receiver_check(kind: str) -> Look:
 
 
 def check_others(patient: Patient) -> Verdict:
-    """No receiver of entries and other events is connected twice."""
+    """No other event that pays lacks a receiver, and none has one twice."""
     blocked = Handoff(patient.app).blocked()
-    why = [said for kind, said in blocked.items() if kind not in ("pool.win", "pool.refund")]
+    why = [said for kind, said in blocked.items() if kind not in guide.ASKED_KINDS]
     if why:
         return fault("; ".join(why), "until then such events wait")
-    return ok("none is connected twice")
+    return ok("none is missing, and none connected twice")
 
 
 def done_check(kind: str, what: str) -> Look:

@@ -71,6 +71,9 @@ POLICY: Final = "CSP headers updated"
 MOBILE: Final = "Mobile display verified"
 SWITCHED: Final = "Switched from test to production traffic"
 
+#: The kinds of event that the list asks about.
+ASKED_KINDS: Final = ("pool.win", "pool.refund")
+
 #: The eleventh is what the list is to be confirmed for; the guide has it above the list.
 GO_LIVE: Final = (
     *(SLA, JWT_SECRET, WEBHOOK_SECRET, ADDRESS, IN_TIME, WINS, REFUNDS, FRESH, POLICY, MOBILE),
