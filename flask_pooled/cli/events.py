@@ -23,7 +23,7 @@ from flask_pooled.cli.terminal import Cell
 from flask_pooled.cli.terminal import coloured
 from flask_pooled.cli.terminal import Field
 from flask_pooled.cli.terminal import table
-from flask_pooled.inbox.handler import KNOWN_KINDS
+from flask_pooled.events import KINDS
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import Listed
 from flask_pooled.inbox.listing import Listing
@@ -115,7 +115,7 @@ def events(
 
 
 def _hint(kind: str | None) -> str:
-    if kind is None or kind in KNOWN_KINDS or "." in kind:
+    if kind is None or kind in KINDS or "." in kind:
         return ""
     # Any name may come one day, but this one more likely is a slip.
     return f" Is {safe(kind)!r} a kind of event? Those of the guide are win, refund and entry."

@@ -29,8 +29,8 @@ from flask_pooled.console.rendering import current_state
 from flask_pooled.console.rendering import message
 from flask_pooled.console.rendering import page
 from flask_pooled.errors import InboxError
+from flask_pooled.events import KINDS
 from flask_pooled.inbox.bulk import STATES as DECIDABLE
-from flask_pooled.inbox.handler import KNOWN_KINDS
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import MOST_REPEATS
@@ -175,7 +175,7 @@ def spool_unreadable(error: Exception) -> Response:
 def _choices(asked: Asked) -> dict[str, Any]:
     """What the fields of the log's form can be set to, and what can be decided about what it finds."""
     kind = asked.which.kind
-    kinds = KNOWN_KINDS if kind is None or kind in KNOWN_KINDS else (*KNOWN_KINDS, kind)
+    kinds = tuple(KINDS) if kind is None or kind in KINDS else (*KINDS, kind)
     actions = [name for name in ACTIONS if asked.which.state in (None, *DECIDABLE[name])]
     return {"states": STATES, "kinds": kinds, "kind": kind, "actions": actions}
 

@@ -11,10 +11,10 @@ from sqlalchemy import ColumnElement
 from sqlalchemy import not_
 from sqlalchemy import select
 
+from ..events import KINDS
 from ..news import news
 from ..settings import Settings
 from .database import Database
-from .handler import KNOWN_KINDS
 from .handler import OTHER_KINDS
 from .tables import Tables
 
@@ -77,4 +77,4 @@ class Blocked:
 
     def _is_of(self, kind: str) -> ColumnElement[bool]:
         column = self._events.c.kind
-        return column.not_in(KNOWN_KINDS) if kind == OTHER_KINDS else column == kind
+        return column.not_in(tuple(KINDS)) if kind == OTHER_KINDS else column == kind

@@ -10,10 +10,8 @@ from typing import Protocol
 from sqlalchemy.engine import Connection
 
 from ..events import Event
-from ..events import KINDS
 
-#: The kinds that have a signal of their own, and the name for all the rest.
-KNOWN_KINDS = tuple(KINDS)
+#: The name for all kinds that have no signal of their own.
 OTHER_KINDS = "other"
 
 
@@ -39,7 +37,7 @@ class Handler(Protocol):
         """
 
     def unheard(self) -> Collection[str]:
-        """Those of :data:`KNOWN_KINDS` that nobody receives, and nobody must."""
+        """Those of :data:`~flask_pooled.events.KINDS` that nobody receives, and nobody must."""
 
     def deliver(self, event: Event, connection: Connection | None) -> Sequence[str]:
         """Run the receivers, inside the open transaction of *connection* if there is one.

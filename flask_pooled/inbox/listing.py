@@ -20,10 +20,10 @@ from sqlalchemy.engine import Row
 
 from ..errors import InboxError
 from ..errors import PayloadError
+from ..events import KINDS
 from ..settings import Settings
 from .database import Database
 from .delivery import event_of
-from .handler import KNOWN_KINDS
 from .identity import receipts_since
 from .plans import aside
 from .plans import SAYING_NO_ENTRY
@@ -234,7 +234,7 @@ class Listing:
         if which.state is not None and which.state not in _CROWDED:
             return [way(SAYING_NOT_DONE, state=which.state)]
         if which.pool_id is not None:
-            kinds = KNOWN_KINDS if which.kind is None else (which.kind,)
+            kinds = tuple(KINDS) if which.kind is None else (which.kind,)
             return [way(pool_id=which.pool_id, kind=kind) for kind in kinds]
         if which.kind is not None and which.kind != "pool.entry":
             return [way(SAYING_NO_ENTRY, kind=which.kind)]
