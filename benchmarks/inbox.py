@@ -201,8 +201,8 @@ def _work(state: State, count: int, now: int) -> Iterator[tuple[str, Callable[[]
     deep = listing.list_events(Filter(until=middle), limit=1).after
     yield "list a page in the middle", lambda: listing.list_events(after=deep)
     yield "one event's life", lambda: listing.life(count // 2)
-    yield "count the states", store.count_states
-    yield "find the oldest pending", store.oldest_pending
+    yield "count the states", state.inbox.figures.count_states
+    yield "find the oldest pending", state.inbox.figures.oldest_pending
     yield "look for what is due, and find nothing", state.inbox.processor.run
     yield "record an entry, committed", record
 

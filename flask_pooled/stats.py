@@ -16,15 +16,15 @@ def read_stats(state: State) -> dict[str, Any]:
 
     :raises sqlalchemy.exc.SQLAlchemyError: the database could not be reached.
     """
-    store, now = state.inbox.store, state.inbox.clock()
-    oldest = store.oldest_pending()
+    figures, now = state.inbox.figures, state.inbox.clock()
+    oldest = figures.oldest_pending()
     return {
         "tenant": state.settings.tenant,
         "dispatch": state.settings.dispatch,
-        "states": store.count_states(),
+        "states": figures.count_states(),
         "oldest_pending_seconds": None if oldest is None else max(now - oldest / 1000, 0.0),
         "received": {
-            name: store.count_received(int((now - seconds) * 1000))
+            name: figures.count_received(int((now - seconds) * 1000))
             for name, seconds in _SPANS.items()
         },
         "unsigned_refused": state.unsigned.count,

@@ -27,6 +27,7 @@ from .embed import PlayerLoader
 from .handoff import Handoff
 from .inbox.decisions import Decisions
 from .inbox.delivery import Recorded
+from .inbox.figures import Figures
 from .inbox.heartbeat import Heartbeat
 from .inbox.heartbeat import Workers
 from .inbox.importing import Importer
@@ -83,6 +84,7 @@ def set_up(
         ),
         Pruner(home.database, home.tables, settings),
         Listing(home.database, home.tables, settings),
+        Figures(home.recorder, home.tables, settings.tenant),
         Importer(home.database, home.tables, settings, store),
         tell_held=lambda recorded: _tell_held(handoff, recorded),
     )

@@ -89,7 +89,7 @@ class Race:
         with self._database.read() as connection:
             columns = (func.count(), func.count(distinct(_CREDIT.c.key)))
             lines, paid = connection.execute(select(*columns).select_from(_CREDIT)).one()
-        states = self._inbox.store.count_states()
+        states = self._inbox.figures.count_states()
         self._inbox.close()
         return {
             "events": self._count,
@@ -122,7 +122,7 @@ class Race:
                 elif self._inbox.run(1):
                     has_begun = True
                     self._first_round.wait(_PATIENCE)
-                pending = "pending" in self._inbox.store.count_states()
+                pending = "pending" in self._inbox.figures.count_states()
             except OperationalError:
                 # The others had SQLite's lock for as long as one waits for it.
                 continue

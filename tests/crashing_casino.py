@@ -148,7 +148,7 @@ class CrashingCasino:
             return
         with self.app.app_context():
             self.db.session.execute(text("SELECT 1"))
-        self.state.inbox.store.count_states()
+        self.state.inbox.figures.count_states()
 
     def post(self, case: int, number: int) -> int:
         """Post one delivery of the story; returns the status code."""
@@ -218,7 +218,7 @@ class CrashingCasino:
         # Where the database was slow, the spool took the delivery.
         spool = self.state.inbox.intake.spool
         spooled = spool is not None and not spool.is_empty()
-        return spooled or "pending" in self.state.inbox.store.count_states()
+        return spooled or "pending" in self.state.inbox.figures.count_states()
 
 
 def _refuse(dialect: Any, *_: Any) -> None:

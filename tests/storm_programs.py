@@ -134,7 +134,7 @@ class Programs:
 
     def states(self) -> Counter[str]:
         """How many rows of the inbox are in each state."""
-        return Counter(state_of(self._casino.app).inbox.store.count_states())
+        return Counter(state_of(self._casino.app).inbox.figures.count_states())
 
     def recorded(self) -> Counter[str]:
         """How often the inbox has each pool."""

@@ -51,7 +51,7 @@ def test_database_of_its_own(
     assert facts["ours"] is True
     assert facts["schema_version"] == 1
     assert "pooled_event" in facts["tables"]
-    assert state_of(app).inbox.store.count_states() == {}
+    assert state_of(app).inbox.figures.count_states() == {}
 
 
 @pytest.mark.both_databases

@@ -91,7 +91,7 @@ def test_counting_between_moments(casino: Casino) -> None:
     bodies = (json.dumps(entry(slots_filled=n)).encode() for n in range(6))
     times = [999, 1000, 1001, 1999, 2000, 3000]
     store.record([accept(body, at) for body, at in zip(bodies, times, strict=True)])
-    assert store.count_received_between([1000, 2000, 3000]) == [3, 1]
+    assert casino.state.inbox.figures.count_received_between([1000, 2000, 3000]) == [3, 1]
 
 
 def test_bars() -> None:

@@ -258,4 +258,4 @@ def test_many_processes_worth_of_threads_create_the_embedded_inbox_at_once(
     for thread in threads:
         thread.join()
     assert answers == [200] * len(apps)
-    assert state_of(apps[0]).inbox.store.count_states() == {"pending": len(apps)}
+    assert state_of(apps[0]).inbox.figures.count_states() == {"pending": len(apps)}

@@ -180,8 +180,8 @@ def test_states_are_counted(casino: Casino, listing: Listing) -> None:
     states: dict[str, int] = {}
     for state in casino.states():
         states[state] = states.get(state, 0) + 1
-    assert casino.state.inbox.store.count_states() == states
+    assert casino.state.inbox.figures.count_states() == states
     oldest: Any = casino.sql(
         "SELECT min(received_at) AS at FROM pooled_event WHERE state='pending'"
     )
-    assert casino.state.inbox.store.oldest_pending() == oldest[0].at
+    assert casino.state.inbox.figures.oldest_pending() == oldest[0].at

@@ -185,7 +185,7 @@ def test_nothing_that_is_done_all_the_time_reads_everything(casino: Casino) -> N
         ids = dict(zip(casino.rows("state"), casino.rows("id"), strict=True))
         inbox.decisions.retry(ids["dead"], who="dana")
         inbox.decisions.release(ids["held"], who="dana")
-        inbox.store.oldest_pending()
+        inbox.figures.oldest_pending()
         inbox.listing.life(ids["done"])
         pruner_of(casino).prune(dry_run=True)
         pruner_of(casino).prune()
@@ -202,7 +202,7 @@ def test_nothing_that_is_done_all_the_time_reads_everything(casino: Casino) -> N
 
 def test_counting_reads_no_row(casino: Casino) -> None:
     with _statements() as asked:
-        casino.state.inbox.store.count_states()
+        casino.state.inbox.figures.count_states()
     [statement] = asked
     with casino.state.inbox.decisions._database.read() as connection:
         explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
@@ -213,7 +213,7 @@ def test_counting_reads_no_row(casino: Casino) -> None:
 
 def test_counting_what_came_reads_no_row(casino: Casino) -> None:
     with _statements() as asked:
-        assert casino.state.inbox.store.count_received(100_000_000_000) > 0
+        assert casino.state.inbox.figures.count_received(100_000_000_000) > 0
     [statement] = asked
     with casino.state.inbox.decisions._database.read() as connection:
         explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
@@ -224,7 +224,7 @@ def test_counting_what_came_reads_no_row(casino: Casino) -> None:
 
 def test_counting_what_came_when_reads_no_row(casino: Casino) -> None:
     with _statements() as asked:
-        counts = casino.state.inbox.store.count_received_between(range(0, 2 * 10**13, 10**12))
+        counts = casino.state.inbox.figures.count_received_between(range(0, 2 * 10**13, 10**12))
     assert sum(counts) == 20_000
     [statement] = asked
     plan = _plan(casino, statement)

@@ -97,7 +97,7 @@ def test_what_is_made_now_is_what_is_stored_as_the_present_version(
 ) -> None:
     app = make_app()
     Pooled(app)
-    app.extensions["pooled"].inbox.store.count_states()
+    app.extensions["pooled"].inbox.figures.count_states()
     stored = tmp_path / "stored.sqlite"
     sqlite3.connect(stored).executescript(STORED[-1].read_text())
     # A change of the tables that was released needs a step; see inbox/migrations.py.
@@ -116,7 +116,7 @@ def test_every_released_version_goes_on_where_it_was(
     app = make_app()
     Pooled(app)
     seen = _connect(app)
-    states = state_of(app).inbox.store.count_states()
+    states = state_of(app).inbox.figures.count_states()
     assert states == {"done": 3, "duplicate": 1, "held": 1, "pending": 1}
     for event in (win(), entry(pool_id="pool-2"), refund(pool_id="pool-2"), win(pool_id="pool-4")):
         assert _post(app, event) == 200

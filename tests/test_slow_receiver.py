@@ -81,5 +81,5 @@ def test_nobody_else_takes_the_event_of_the_embedded_inbox(make_app: Callable[..
         assert [pooled.drain() for _ in range(3)] == [0, 0, 0]
     assert slow.calls == 1
     slow.finish()
-    assert inbox.store.count_states() == {"done": 2}
+    assert inbox.figures.count_states() == {"done": 2}
     assert slow.calls == 2

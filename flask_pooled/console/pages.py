@@ -191,7 +191,7 @@ def _chart(title: str, now: float, seconds: int, count: int, *, every: int) -> C
     """The deliveries of the last so many spans of time, of which the last is not over."""
     begun = int(now) // seconds
     spans = range(begun - count + 1, begun + 2)
-    counts = current_state().inbox.store.count_received_between(
+    counts = current_state().inbox.figures.count_received_between(
         [each * seconds * 1000 for each in spans]
     )
     labels = [f"{datetime.fromtimestamp(each * seconds, UTC):%H:%M}" for each in spans[:-1]]

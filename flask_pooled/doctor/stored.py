@@ -68,7 +68,7 @@ def check_workers(patient: Patient) -> Verdict:
         return fault("none is alive: nobody is paid", f"start {start}")
     if mode == "inline":
         return ok("none is needed: each webhook works")
-    oldest = patient.state.inbox.store.oldest_pending()
+    oldest = patient.state.inbox.figures.oldest_pending()
     if oldest is not None and patient.clock() - oldest / 1000 > _BEGUN:
         return fault(
             "events wait, and no thread works on them",

@@ -16,6 +16,7 @@ from ..news import news
 from .claimlock import ClaimLock
 from .decisions import Decisions
 from .delivery import Recorded
+from .figures import Figures
 from .holds import EXPLANATIONS
 from .importing import Imported
 from .importing import Importer
@@ -42,6 +43,7 @@ class Inbox:
     pruner: Pruner
     #: What operators and the console see.
     listing: Listing
+    figures: Figures
     importer: Importer
     #: Tells the observers of a held event.
     tell_held: Callable[[Recorded], None]

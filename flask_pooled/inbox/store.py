@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from itertools import pairwise
 
-from sqlalchemy import func
-from sqlalchemy import literal
-from sqlalchemy import select
-from sqlalchemy import union_all
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -23,10 +18,7 @@ from .entries import prepare
 from .entries import Prepared
 from .fresh import can_be_quick
 from .fresh import record_fresh
-from .identity import receipts_since
 from .outages import is_victim
-from .plans import aside
-from .plans import SAYING_NOT_DONE
 from .recording import OvertakenError
 from .recording import Recording
 from .tables import Tables
@@ -120,76 +112,3 @@ class Store:
     def close(self) -> None:
         """Let go of the inbox's own connections."""
         self._database.close()
-
-    def count_states(self) -> dict[str, int]:
-        """How many rows are in each state."""
-        events = self._tables.event
-        with self._database.read() as connection:
-            # From two indexes, and one moment. By state, the rows that are done, nearly all, would be read themselves.
-            counts = union_all(
-                select(events.c.state, func.count())
-                .where(aside(connection, events.c.tenant) == self._settings.tenant, SAYING_NOT_DONE)
-                .group_by(events.c.state),
-                select(literal("all"), func.count())
-                .select_from(events)
-                .where(events.c.tenant == self._settings.tenant),
-            )
-            states = {state: int(count) for state, count in connection.execute(counts)}
-        done = states.pop("all") - sum(states.values())
-        return {**states, "done": done} if done else states
-
-    def count_received(self, since: int) -> int:
-        """How many deliveries were kept since then.
-
-        :param since: milliseconds since the epoch.
-        """
-        events = self._tables.event
-        with self._database.read() as connection:
-            # From the index of the receipts alone.
-            return int(
-                connection.execute(
-                    select(func.count())
-                    .select_from(events)
-                    .where(
-                        events.c.tenant == self._settings.tenant,
-                        events.c.receipt >= receipts_since(since),
-                    )
-                ).scalar_one()
-            )
-
-    def count_received_between(self, moments: Sequence[int]) -> list[int]:
-        """How many deliveries were kept from each moment until the next one.
-
-        :param moments: milliseconds since the epoch, oldest first.
-        """
-        events = self._tables.event
-        # From the index of the receipts alone, and all of one moment.
-        counts = [
-            select(func.count())
-            .select_from(events)
-            .where(
-                events.c.tenant == self._settings.tenant,
-                events.c.receipt >= receipts_since(since),
-                events.c.receipt < receipts_since(until),
-            )
-            .scalar_subquery()
-            for since, until in pairwise(moments)
-        ]
-        with self._database.read() as connection:
-            return [int(count) for count in connection.execute(select(*counts)).one()]
-
-    def oldest_pending(self) -> int | None:
-        """When the oldest event that is not done arrived, milliseconds since the epoch."""
-        events = self._tables.event
-        with self._database.read() as connection:
-            oldest: int | None = connection.execute(
-                select(events.c.received_at)
-                .where(
-                    aside(connection, events.c.tenant) == self._settings.tenant,
-                    events.c.state == "pending",
-                    SAYING_NOT_DONE,
-                )
-                .order_by(events.c.receipt)
-                .limit(1)
-            ).scalar_one_or_none()
-            return oldest

@@ -57,7 +57,7 @@ def _look_into_inbox(state: State) -> None:
     """Use each of the inbox's ways to its database."""
     try:
         state.structure.look()
-        state.inbox.store.count_states()
+        state.inbox.figures.count_states()
     except SQLAlchemyError as error:
         # Its text may hold the address with its password.
         raise ConfigError(

@@ -166,7 +166,7 @@ class Stage:
 
     def states(self) -> Mapping[str, int]:
         """How many events of each state there are."""
-        return self.state.inbox.store.count_states()
+        return self.state.inbox.figures.count_states()
 
     def event(self, name: str = "pool.rehearsal", **fields: Any) -> Parcel:
         """A signed event about the player, in a pool of its own if none is given; by default one that pays nobody."""

@@ -138,7 +138,7 @@ class Process:
             self.db.session.execute(text(f"PRAGMA journal_mode={self.setup.journal}"))
             self.db.session.execute(text(ledger))
             self.db.session.commit()
-        self.state.inbox.store.count_states()
+        self.state.inbox.figures.count_states()
         self.state.inbox.drain_spool()
         self.state.inbox.processor.run()
 
