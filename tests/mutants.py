@@ -55,8 +55,9 @@ PARTS = {
             *("inbox/recording", "inbox/refunds", "inbox/rows"),
         ),
         (
-            *("attempts", "attempts_told", "batches", "bypass", "clock", "decisions", "identity"),
-            *("pace", "processing", "recorded", "recording", "retries"),
+            *("attempts", "attempts_told", "batches", "bypass", "claimlock", "clock", "decisions"),
+            *("identity", "pace", "processing", "recorded", "recording", "retries"),
+            "slow_receiver",
         ),
         # Whoever kills a mutant by an example in a thousand kills it by a plain test, too.
         # What another process does, or one that is killed, cannot be tried this way.

@@ -230,9 +230,33 @@ def test_what_another_worker_has_done_since_it_was_claimed_is_left_out(casino: C
         assert [(claim.id, row.id) for claim, row in pending] == [(second, second)]
 
 
+def test_what_others_work_on_is_not_waited_for(casino: Casino, backend: str) -> None:
+    if backend == "sqlite":
+        # It locks no single rows.
+        return
+    _post_wins(casino, 2)
+    processor = casino.state.inbox.processor
+    first, second = processor._attempts.claim(processor._now(), (), 2)
+    with processor._database.begun() as elsewhere, processor._database.begun() as connection:
+        assert processor._claims.lock(elsewhere, first) is not None
+        [(claim, _)] = processor._claims.lock_all(connection, [second])
+        assert claim == second
+
+
 def test_limit_counts_what_was_begun(casino: Casino) -> None:
     _post_wins(casino, 5)
     assert [casino.drain(limit=3), casino.drain(limit=3)] == [3, 2]
+
+
+def test_quick_receivers_are_committed_together_more_and_more(casino: Casino) -> None:
+    processor = casino.state.inbox.processor
+    processor._pace.size = 1
+    processor._monotonic = lambda: 100.0
+    _post_wins(casino, 7)
+    with _commits(casino) as commits:
+        assert casino.drain() == 7
+    # One, two, four.
+    assert len(commits) == 3
 
 
 def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -43,6 +44,37 @@ def test_pause_begins_when_the_attempt_has_failed(casino: Casino, time: list[flo
         [due] = casino.rows("due_at")
         longest = 2_000 * 2 ** (attempts - 1)
         assert longest / 2 <= due - time[0] * 1000 <= longest
+
+
+class _Longest(Random):
+    """A pause is between half of its length and all of it; here it is all of it."""
+
+    def uniform(self, a: float, b: float) -> float:
+        """The end of the range."""
+        return b
+
+
+@pytest.mark.parametrize(
+    ("base", "attempts", "pause"),
+    [(2, 1, 2_000), (2, 4, 16_000), (3600, 9, 3_600_000), (0.000_001, 1, 1)],
+)
+def test_length_of_the_pause(
+    make_casino: Callable[..., Casino], base: float, attempts: int, pause: int
+) -> None:
+    claims = make_casino(POOLED_RETRY_BASE=base).state.inbox.processor._claims
+    claims._now, claims._rng = lambda: 1_000, _Longest()
+    # Never none: what has failed is not due again at once.
+    assert claims.next_attempt(attempts) == 1_000 + pause
+
+
+@pytest.mark.parametrize(("beyond", "done"), [(0, 0), (1, 1)])
+def test_longest_pause_is_kept_and_what_is_beyond_it_was_never_one(
+    casino: Casino, time: list[float], beyond: int, done: int
+) -> None:
+    casino.post_all(win())
+    due = int(time[0] * 1000) + 3_600_000 + beyond
+    casino.sql("UPDATE pooled_event SET due_at = :due", due=due)
+    assert casino.drain() == done
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2])
