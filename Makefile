@@ -31,7 +31,7 @@ N ?= 10000
 simulate: $(VENV)/.dev
 	$(BIN)/python tests/simulate.py $(SEED) $(N)
 
-# Every small change to some modules, and which of them no test notices: make mutants PART=inbox MODULES="claims attempts"
+# Every small change to some modules, and which of them no test notices: make mutants PART=processing MODULES="claims attempts"
 PART ?= core
 mutants: $(VENV)/.dev $(VENV)/.tools
 	$(BIN)/python tests/mutants.py $(PART) $(MODULES)

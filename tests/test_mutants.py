@@ -9,18 +9,18 @@ from mutants import ROOT
 
 
 def test_all_modules_if_none_is_named() -> None:
-    assert only(PARTS["inbox"], []) == PARTS["inbox"]
+    assert only(PARTS["processing"], []) == PARTS["processing"]
 
 
 def test_named_modules_alone_with_the_tests_of_the_part() -> None:
-    part = only(PARTS["inbox"], ["claims", "attempts"])
+    part = only(PARTS["processing"], ["claims", "attempts"])
     assert part.modules == ("inbox/claims", "inbox/attempts")
-    assert part.tests == PARTS["inbox"].tests
+    assert part.tests == PARTS["processing"].tests
 
 
 def test_module_of_another_part_is_refused() -> None:
     with pytest.raises(SystemExit, match="No module of this part: money"):
-        only(PARTS["inbox"], ["claims", "money"])
+        only(PARTS["processing"], ["claims", "money"])
 
 
 @pytest.mark.parametrize("name", PARTS)

@@ -46,6 +46,21 @@ def test_pause_begins_when_the_attempt_has_failed(casino: Casino, time: list[flo
         assert longest / 2 <= due - time[0] * 1000 <= longest
 
 
+def test_attempt_of_which_nothing_is_heard_is_over_after_its_pause(
+    casino: Casino, time: list[float]
+) -> None:
+    """As if its process had died: nobody has to free anything."""
+    casino.post_all(win())
+    casino.make_due()
+    noted = casino.state.inbox.processor._attempts
+    assert len(noted.claim(noted._now(), ())) == 1
+    assert casino.drain() == 0
+    # The pause after the first attempt, which began with it.
+    time[0] += 2
+    assert casino.drain() == 1
+    assert casino.rows("state", "attempts") == [("done", 2)]
+
+
 class _Longest(Random):
     """A pause is between half of its length and all of it; here it is all of it."""
 
@@ -148,7 +163,9 @@ def test_transaction_that_one_of_several_loses_is_nobodys_attempt(
     assert casino.drain() == 0
     assert casino.rows("state", "attempts") == [("pending", 0)] * 3
     # What each of them says keeps it from being worked on in company the next time.
-    assert ["loses_the_transaction" in error for error in casino.rows("error")] == [True] * 3
+    errors = casino.rows("error")
+    assert ["loses_the_transaction" in error for error in errors] == [True] * 3
+    assert "BrokenBatchError" not in "".join(errors)
     assert "2 events: their transaction failed" in caplog.text
 
 
