@@ -31,6 +31,24 @@ def test_every_listed_command_is_there_with_a_help_text() -> None:
         assert command.get_short_help_str()
 
 
+def test_help_says_what_the_value_of_an_option_is() -> None:
+    """And not of which type it is to a program; a choice shows its default as it is written."""
+    context = click.Context(pooled)
+    commands = [pooled.get_command(context, name) for name in pooled.list_commands(context)]
+    options = [
+        option
+        for command in commands
+        if command is not None
+        for option in command.params
+        if isinstance(option, click.Option) and not option.is_flag
+    ]
+    choices = [option for option in options if isinstance(option.type, click.Choice)]
+    assert [each.name for each in options if each.metavar is None and each not in choices] == []
+    for option in choices:
+        shown, _ = option.get_help_record(context) or ("", "")
+        assert not isinstance(option.default, str) or option.default in shown
+
+
 def test_an_unknown_command_is_a_usage_error() -> None:
     result = CliRunner().invoke(pooled, ["nonsense"])
     assert result.exit_code == 2

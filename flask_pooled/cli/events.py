@@ -60,6 +60,7 @@ def _cursor(text: str) -> str:
     type=click.IntRange(1, LONGEST_PAGE),
     default=20,
     show_default=True,
+    metavar="N",
     help="Events on the page.",
 )
 @click.option(

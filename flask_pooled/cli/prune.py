@@ -12,6 +12,7 @@ from flask.cli import with_appcontext
 from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import needs_database
 from flask_pooled.cli.app import progress_bar
+from flask_pooled.cli.options import json_option
 from flask_pooled.inbox.prune import Pruned
 
 
@@ -23,7 +24,7 @@ from flask_pooled.inbox.prune import Pruned
     help="Keep what was settled within so many days. Default: POOLED_KEEP_DAYS.",
 )
 @click.option("--dry-run", is_flag=True, help="Only count.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @with_appcontext
 def prune(keep_days: int | None, dry_run: bool, as_json: bool) -> None:
     """Delete events that were settled long ago.

@@ -14,6 +14,8 @@ from flask.cli import ScriptInfo
 
 from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import USAGE
+from flask_pooled.cli.options import json_option
+from flask_pooled.cli.options import yes_option
 from flask_pooled.errors import ConfigError
 from flask_pooled.errors import PooledError
 from flask_pooled.rehearsal import Line
@@ -37,13 +39,16 @@ _GO_ON = "Go on?"
 
 
 @click.command(short_help="Play the whole integration through.")
-@click.option("--yes", is_flag=True, help="Do not ask before it begins.")
+@yes_option
 @click.option(
     "--in-place", is_flag=True, help="Play in the app's own databases, and not on copies of them."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write JUnit XML there."
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write JUnit XML there.",
 )
 @click.pass_context
 def rehearse(

@@ -23,26 +23,44 @@ _USAGE = 2
 
 @click.command()
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Loopback address to serve on."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Loopback address to serve on.",
 )
-@click.option("--port", default=5050, show_default=True, help="Port; 0 takes a free one.")
+@click.option(
+    "--port", default=5050, show_default=True, metavar="N", help="Port; 0 takes a free one."
+)
 @click.option(
     "--tenant",
     envvar="POOLED_TENANT",
     default="royal-casino",
     show_default=True,
+    metavar="SLUG",
     help="Slug of the tenant. [env: POOLED_TENANT]",
 )
 @click.option(
-    "--tenant-name", default=None, help="The casino's name; by default made from the slug."
+    "--tenant-name", metavar="NAME", help="The casino's name; by default made from the slug."
 )
 @click.option(
-    "--tenant-id", envvar="POOLED_TENANT_ID", help="UUID in webhooks. [env: POOLED_TENANT_ID]"
+    "--tenant-id",
+    envvar="POOLED_TENANT_ID",
+    metavar="UUID",
+    help="The tenant_id of webhooks. [env: POOLED_TENANT_ID]",
 )
-@click.option("--accent", default="#4a2a94", show_default=True, help="The brand's colour.")
-@click.option("--webhook-url", help="Where webhooks go, as http://127.0.0.1:5000/pooled/webhook.")
+@click.option(
+    "--accent", default="#4a2a94", show_default=True, metavar="COLOUR", help="The brand's colour."
+)
+@click.option(
+    "--webhook-url",
+    metavar="URL",
+    help="Where webhooks go, as http://127.0.0.1:5000/pooled/webhook.",
+)
 @click.option("--allow-remote-webhooks", is_flag=True, help="Let webhooks leave this machine.")
-@click.option("--seed", help="Repeats all that is random. Pools get the same ids again.")
+@click.option(
+    "--seed", metavar="TEXT", help="Repeats all that is random. Pools get the same ids again."
+)
 @click.option(
     "--state",
     type=click.Path(dir_okay=False),
@@ -53,19 +71,22 @@ _USAGE = 2
     "--fill-seconds",
     default=24.0,
     show_default=True,
+    metavar="SECONDS",
     help="Time in which bots fill the smallest pool after a player has entered.",
 )
 @click.option(
     "--lifetime-seconds",
     default=1800.0,
     show_default=True,
+    metavar="SECONDS",
     help="Age at which an unfilled pool expires.",
 )
 @click.option(
     "--lucky",
     default=0.5,
     show_default=True,
-    help="Chance that a player wins a draw. The first is always won, except with 0.",
+    metavar="CHANCE",
+    help="Chance that a player wins a draw, from 0 to 1. The first is always won, except with 0.",
 )
 @click.option(
     "--fault",

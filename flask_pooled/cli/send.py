@@ -22,6 +22,8 @@ from flask.cli import ScriptInfo
 from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import go_on
 from flask_pooled.cli.app import USAGE
+from flask_pooled.cli.options import json_option
+from flask_pooled.cli.options import yes_option
 from flask_pooled.errors import ConfigError
 from flask_pooled.samples import full_name
 from flask_pooled.samples import sample_event
@@ -65,7 +67,7 @@ class _Casino:
     metavar="NAME=VALUE",
     help="A field of the event, as JSON or else as text. Repeatable.",
 )
-@click.option("--url", help="Send it there over HTTP, and not into the app.")
+@click.option("--url", metavar="URL", help="Send it there over HTTP, and not into the app.")
 @click.option(
     "--repeat",
     type=click.IntRange(1, 100_000),
@@ -88,8 +90,8 @@ class _Casino:
     metavar="WHICH",
     help="Sign with: current, fallback, jwt, wrong, env:NAME for that environment variable, or a secret itself.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before real money may move.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@yes_option
+@json_option
 @click.pass_context
 def send(
     context: click.Context,

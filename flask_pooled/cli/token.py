@@ -33,9 +33,14 @@ def _usd(text: str) -> Decimal:
 
 
 @click.command()
-@click.option("--id", "player_id", required=True, help="The player's id, the claim sub.")
 @click.option(
-    "--name", required=True, help="The full name. The token shows the last name as an initial."
+    "--id", "player_id", required=True, metavar="ID", help="The player's id, the claim sub."
+)
+@click.option(
+    "--name",
+    required=True,
+    metavar="NAME",
+    help="The full name. The token shows the last name as an initial.",
 )
 @click.option(
     "--balance",
@@ -48,6 +53,8 @@ def _usd(text: str) -> Decimal:
 @click.option(
     "--currency",
     type=click.Choice(CURRENCIES, case_sensitive=False),
+    # As they are written everywhere; click would show them in lower case.
+    metavar=f"[{'|'.join(CURRENCIES)}]",
     default="USD",
     show_default=True,
     help="What the game displays.",
@@ -58,12 +65,14 @@ def _usd(text: str) -> Decimal:
     show_default=True,
     help="Whether KYC is done and the player is of age.",
 )
-@click.option("--email", help="Only if Pooled is to mail this player about wins.")
+@click.option(
+    "--email", metavar="ADDRESS", help="Only if Pooled is to mail this player about wins."
+)
 @click.option(
     "--ttl",
     type=click.IntRange(1, MAX_TTL),
     metavar="SECONDS",
-    help=f"Lifetime, 1 to {MAX_TTL}. Default: POOLED_TOKEN_TTL.",
+    help="Lifetime. Default: POOLED_TOKEN_TTL.",
 )
 @click.option("--full-name", is_flag=True, help="Show the whole name. Default: POOLED_FULL_NAMES.")
 @click.option("--url", "as_url", is_flag=True, help="Print the game's address with the token.")

@@ -17,6 +17,7 @@ from flask.cli import with_appcontext
 from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import USAGE
+from flask_pooled.cli.options import json_option
 from flask_pooled.errors import PayloadError
 from flask_pooled.events import parse_event
 from flask_pooled.settings import Settings
@@ -48,10 +49,11 @@ class _Finding:
 @click.option(
     "--body",
     type=click.File("rb"),
+    metavar="FILE",
     help="A file with the raw body, or - for standard input. Default: -.",
 )
 @click.option("--token", metavar="JWT", help="A token, or - to read it from standard input.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @with_appcontext
 def verify(signature: str | None, body: IO[bytes] | None, token: str | None, as_json: bool) -> None:
     """Check the signature of a webhook's body, or a token.

@@ -25,6 +25,7 @@ from flask_pooled.state import State
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
+    metavar="N",
     help="Threads, each of which handles one event at a time and takes two database connections. On SQLite more "
     "than one is pointless: one event at a time can be written there.",
 )
@@ -58,7 +59,7 @@ def worker(once: bool, concurrency: int, poll: float) -> None:
             click.echo(f"Working on the events of {state.settings.tenant}. Ctrl-C ends it.")
             crew.work()
             click.echo("Worker ended.")
-    state.inbox.store.close()
+    state.inbox.close()
 
 
 def _checked_state() -> State:
