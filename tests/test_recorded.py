@@ -235,18 +235,21 @@ def test_tenants_of_one_database_know_nothing_of_each_other(
     events: list[dict[str, Any] | bytes] = [
         *(win(), refund(pool_id="p"), refund(pool_id="p")),
         *(entry(pool_id="p"), entry(pool_id="p", slots_filled=2), b"[]", {"event": "pool.unheard"}),
+        win(),
     ]
+    # By chance even their receipts are the same.
+    deliveries = [*map(_delivery, events)]
     told = []
     for each in (casino, other):
-        recorded = _record(each, *map(_delivery, events))
+        recorded = _record(each, *deliveries)
         assert all(one.new for one in recorded)
         told.append([(one.state, one.reason, one.alarm, one.promoted != ()) for one in recorded])
     assert told[0] == told[1]
     assert [states[0] for states in told[0]] == [
-        *("pending", "pending", "held", "pending", "pending", "rejected", "pending"),
+        *("pending", "pending", "held", "pending", "pending", "rejected", "pending", "duplicate"),
     ]
     tenants = casino.sql("SELECT tenant, count(*) FROM pooled_event GROUP BY tenant")
-    assert sorted(tenants) == [("other-casino", 7), ("royal-casino", 7)]
+    assert sorted(tenants) == [("other-casino", 8), ("royal-casino", 8)]
     assert casino.sql("SELECT entries, paid FROM pooled_account") == [(2, 2), (2, 2)]
 
 

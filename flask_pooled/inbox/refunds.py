@@ -185,10 +185,10 @@ class Books:
         account, promoted = self._accounts[key], list[Recorded]()
         for _ in range(count):
             if account.paid < account.entries:
-                promoted += self._promote(key, account)
+                promoted += self._promote(key)
         return tuple(promoted)
 
-    def _promote(self, key: bytes, account: _Account) -> tuple[Recorded, ...]:
+    def _promote(self, key: bytes) -> tuple[Recorded, ...]:
         events = self._tables.event
         waiting = self._connection.execute(
             select(events)
