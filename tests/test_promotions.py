@@ -11,10 +11,14 @@ import pytest
 from casino import Casino
 from casino import entry
 from casino import refund
+from casino import win
 
+from flask_pooled import parse_event
+from flask_pooled import PoolRefund
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
+from flask_pooled.inbox.identity import event_identity
 
 pytestmark = pytest.mark.both_databases
 
@@ -60,3 +64,23 @@ def test_room_of_a_refund_that_a_person_decides_about_is_left_to_it(
     for slot, promoted in ((1, []), (2, [first]), (3, [second])):
         assert _promoted(record(casino, entry(slots_filled=slot))) == promoted
     assert casino.sql("SELECT id FROM pooled_event WHERE waits_on IS NOT NULL") == [(third,)]
+
+
+def test_refund_that_is_paid_is_known_by_its_ordinal(casino: Casino) -> None:
+    """However it comes to be paid: the same payment has the same identity, and no other."""
+    _record(casino, refund(), refund(), entry(), entry(slots_filled=2))
+    event = parse_event(json.dumps(refund()).encode())
+    assert isinstance(event, PoolRefund)
+    expected = [event_identity("royal-casino", event.with_ordinal(number)) for number in (1, 2)]
+    found = casino.sql(
+        "SELECT identity FROM pooled_event WHERE kind = 'pool.refund' ORDER BY ordinal"
+    )
+    assert [bytes(identity) for (identity,) in found] == expected
+
+
+def test_refund_that_is_held_for_another_reason_is_no_surplus(casino: Casino) -> None:
+    _record(casino, win())
+    for _ in range(2):
+        [recorded] = _record(casino, refund())
+        assert (recorded.state, recorded.reason, recorded.alarm) == ("held", *["pool_won"] * 2)
+    assert casino.sql("SELECT outcome, surplus_alarm_at FROM pooled_pool") == [("won", None)]
