@@ -83,6 +83,18 @@ def test_settled_contradiction_is_known_as_well(casino: Casino) -> None:
     ]
 
 
+def test_original_is_told_from_what_contradicted_it(casino: Casino) -> None:
+    """So many contradictions that it would be by chance if what came first were found first."""
+    casino.post_all(win(), *(win(winner_id=f"other-{number}") for number in range(9)))
+    first, *others = casino.rows("id")
+    for event_id in others:
+        casino.state.inbox.decisions.discard(event_id, who="dana", why="looked at")
+    casino.drain()
+    prune(casino)
+    casino.post_all(win(winner_id="one more"), win())
+    assert casino.rows("state", "original_id") == [("held", first), ("duplicate", first)]
+
+
 def test_contradiction_is_known_while_its_original_still_stands(casino: Casino) -> None:
     @pool_win.connect_via(casino.app)
     def fails(app: Flask, event: Any, **extra: Any) -> None:
@@ -137,6 +149,7 @@ def test_unknown_event_comes_once(casino: Casino) -> None:
     casino.post_all(strange)
     casino.drain()
     assert seen == ["pool.unheard"]
+    assert casino.rows("state", "reason") == [("duplicate", "repeat")]
 
 
 def test_accounts_of_refunds_outlive_them(casino: Casino) -> None:

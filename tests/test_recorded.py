@@ -293,3 +293,8 @@ def test_same_contradiction_in_two_pools_is_two(casino: Casino) -> None:
     for recorded in told:
         assert [each.state for each in recorded] == ["pending", "held", "duplicate"]
         assert recorded[2].original_id == recorded[1].id
+
+
+def test_pool_of_the_same_name_of_somebody_else_is_another(casino: Casino) -> None:
+    recorded = _record(casino, *map(_delivery, (win(), refund(tenant_id="another"))))
+    assert [each.state for each in recorded] == ["pending", "pending"]
