@@ -19,6 +19,8 @@ from playwright.sync_api import Browser
 from playwright.sync_api import expect
 from playwright.sync_api import Page
 
+from flask_pooled.inbox.holds import EXPLANATIONS
+
 pytestmark = pytest.mark.browser
 
 
@@ -76,6 +78,23 @@ def test_no_width_scrolls_sideways(site: Site, open_page: Callable[..., Page]) -
         for width in (320, 390, 768, 1024):
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+
+
+#: How many lines each text takes in an element.
+_LINES = """(element, texts) => texts.map(text => {
+    element.textContent = text;
+    const range = document.createRange();
+    range.selectNodeContents(element);
+    return range.getClientRects().length;
+})"""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_reason_is_broken_in_two(site: Site, open_page: Callable[..., Page], width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 844})
+    page.goto(f"{site.url}/queues/held")
+    lines = page.locator(".reasons dt").first.evaluate(_LINES, [*EXPLANATIONS])
+    assert dict(zip(EXPLANATIONS, lines, strict=True)) == dict.fromkeys(EXPLANATIONS, 1)
 
 
 def test_fingers_find_the_buttons_on_a_phone(site: Site, open_page: Callable[..., Page]) -> None:

@@ -211,6 +211,7 @@ def test_queues(casino: Casino, operator: Operator) -> None:
     held = operator.get("/queues/held")
     assert re.findall(r'name="id" value="(\d+)"', held.text) == [str(ids["held"])]
     assert "the amount is above POOLED_HOLD_OVER" in words(held)
+    assert "The amount is above POOLED_HOLD_OVER." in words(operator.get(f"/events/{ids['held']}"))
     assert "Release all" in words(held)
     assert "Retry" not in words(held)
     dead = operator.get("/queues/dead")

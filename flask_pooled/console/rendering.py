@@ -106,6 +106,8 @@ def _environment() -> Environment:
         moment=moment,
         number=lambda number: f"{number:,}",
         reason=telling_reason,
+        # Jinja's capitalize would write a setting in small letters.
+        sentence=lambda text: f"{text[:1].upper()}{text[1:]}.",
         span=span,
     )
     return environment
