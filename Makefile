@@ -13,7 +13,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
 # What may depend on the version of Python, without other processes: make portable PYTHON=python3.13 VENV=.venv-3.13
-PORTABLE := attempts attempts_told bypass caches claimlock commit csp csp_payment databases decisions embed embed_players errors \
+PORTABLE := attempts attempts_told bypass caches claimlock commit csp csp_payment databases decisions embed embed_players entries errors \
 	event_fields events extension fairness frame_headers groupcommit handoff heartbeat identity intake leaks limits messages money player \
 	pace processing promotions public_api recorded recording refresh retries session setting_values settings signals signature sites spool streaming \
 	talisman tokens unsigned versions webhook

@@ -58,7 +58,7 @@ PARTS = {
             *("inbox/credits", "inbox/delivery", "inbox/entries", "inbox/holds", "inbox/identity"),
             *("inbox/known", "inbox/recording", "inbox/refunds", "inbox/rows"),
         ),
-        ("decisions", "identity", "promotions", "prune", "recorded", "recording"),
+        ("decisions", "entries", "identity", "promotions", "prune", "recorded", "recording"),
         _FAST,
     ),
     # From its row to wallet code.
