@@ -17,7 +17,7 @@ from sandbox_parts import JWT_SECRET
 from sandbox_parts import NOW
 from sandbox_parts import token
 
-from flask_pooled.sandbox.errors import Fault
+from flask_pooled.sandbox.errors import PageError
 from flask_pooled.sandbox.tokens import check_token
 from flask_pooled.sandbox.tokens import CURRENCIES
 from flask_pooled.sandbox.tokens import Visitor
@@ -27,8 +27,8 @@ def check(given: str) -> Visitor:
     return check_token(given, [JWT_SECRET], NOW)
 
 
-def fault(given: str) -> Fault:
-    with pytest.raises(Fault) as caught:
+def fault(given: str) -> PageError:
+    with pytest.raises(PageError) as caught:
         check(given)
     assert caught.value.status == 401
     assert caught.value.fix

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 
 from ..sandbox import SandboxError
-from ..sandbox.errors import Fault
+from ..sandbox.errors import PageError
 from ..sandbox.tokens import check_token
 from ..token_check import is_signed
 from .answers import expect
@@ -65,8 +65,8 @@ def iframe_loads(stage: Stage) -> None:
     token = stage.token()
     try:
         check_token(token, [stage.sandbox.config["POOLED_JWT_SECRET"]], time.time())
-    except Fault as fault:
-        raise Failed(f"the game refuses the token: {fault.cause} {fault.fix}") from None
+    except PageError as error:
+        raise Failed(f"the game refuses the token: {error.cause} {error.fix}") from None
     _open(stage, token, 200)
     page = stage.page()
     if page is None:

@@ -22,13 +22,12 @@ from .faults import NONE
 from .keeping import Keeper
 from .payloads import timestamp
 from .pools import Pace
+from .records import DEMO
 from .records import Tenant
 from .state import attach
 from .state import Sandbox
 from .webhooks import Courier
 from .world import World
-
-DEMO = "demo"
 
 #: Seconds in which the demo tenant's smallest pool fills, at most (guide, Test Mode: "seconds not minutes").
 _DEMO_FILL = 6.0

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint
 from flask import request
 
+from .attempts import Attempt
 from .errors import SandboxError
 from .faults import NONE
 from .guard import needs_key
@@ -17,7 +18,6 @@ from .pools import Pool
 from .records import Draw
 from .state import current_sandbox
 from .storm import storm
-from .webhooks import Attempt
 
 blueprint = Blueprint("control", __name__, url_prefix="/_control")
 

@@ -20,7 +20,7 @@ class Refusal(Exception):
         self.message = message
 
 
-class Fault(Exception):
+class PageError(Exception):
     """Why a page shows no game, in the words of the guide's Error Reference.
 
     :param error: the guide's column "Error", or our own heading where it has no row.

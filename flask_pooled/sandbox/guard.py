@@ -18,7 +18,7 @@ from flask import request
 from flask import Response
 
 from .addresses import is_loopback
-from .errors import Fault
+from .errors import PageError
 from .errors import Refusal
 from .errors import SandboxError
 from .state import current_sandbox
@@ -44,7 +44,7 @@ def init_app(app: Flask) -> None:
     """Put the guard before and behind every route of an app."""
     app.before_request(_check_host)
     app.after_request(_add_headers)
-    app.register_error_handler(Fault, _show_fault)
+    app.register_error_handler(PageError, _show_page_error)
     app.register_error_handler(Refusal, _show_refusal)
     app.register_error_handler(SandboxError, _show_error)
 
@@ -95,12 +95,12 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def _show_fault(fault: Fault) -> tuple[str | Response, int]:
+def _show_page_error(found: PageError) -> tuple[str | Response, int]:
     if request.path != "/":
         return jsonify(
-            error=fault.error, claim=fault.claim, message=fault.cause, fix=fault.fix
-        ), fault.status
-    return render_template("sandbox/error.html", fault=fault), fault.status
+            error=found.error, claim=found.claim, message=found.cause, fix=found.fix
+        ), found.status
+    return render_template("sandbox/error.html", found=found), found.status
 
 
 def _show_refusal(refusal: Refusal) -> tuple[Response, int]:

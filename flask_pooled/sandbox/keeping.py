@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from typing import Literal
 
+from .attempts import Attempt
 from .codec import decode
 from .codec import encode
 from .errors import SandboxError
@@ -19,7 +20,6 @@ from .pools import Pool
 from .records import Draw
 from .records import Guest
 from .records import House
-from .webhooks import Attempt
 from .webhooks import Courier
 from .world import World
 
@@ -76,7 +76,7 @@ class Keeper:
             return
         except (OSError, ValueError) as error:
             raise SandboxError(
-                f"state: {self._path} cannot be read ({type(error).__name__})"
+                f"state: {self._path} cannot be read ({type(error).__name__}): name a file that this process may read"
             ) from None
         try:
             kept: _Kept = decode(_Kept, json.loads(text))

@@ -32,7 +32,9 @@ def listen(host: str, port: int) -> socket.socket:
             raise SandboxError(
                 f"port {port} is taken: choose another one, or 0 for a free one"
             ) from None
-        raise SandboxError(f"port {port} cannot be opened: {problem.strerror}") from None
+        raise SandboxError(
+            f"port {port} cannot be opened ({problem.strerror}): choose another one, or 0 for a free one"
+        ) from None
     except OverflowError:
         listener.close()
         raise SandboxError("port: use a number from 0 to 65535") from None

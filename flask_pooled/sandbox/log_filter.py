@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .attempts import Attempt
 from .errors import SandboxError
-from .webhooks import Attempt
 
 #: The values of each choice, and what the admin page calls them.
 CHOICES = {

@@ -10,13 +10,14 @@ from flask import request
 from flask import Response
 
 from .colours import brand_css
-from .errors import Fault
+from .errors import PageError
 from .errors import SandboxError
 from .faults import CHOICES as FAULT_CHOICES
 from .faults import LIMITS
 from .guard import holds_key
 from .log_filter import CHOICES
 from .log_filter import log_filter
+from .records import DEMO
 from .records import Tenant
 from .snapshot import snapshot
 from .state import current_sandbox
@@ -49,7 +50,7 @@ def page() -> str | tuple[str, int]:
     if role == "casino":
         return _casino(tenant)
     if role != "game":
-        raise Fault(
+        raise PageError(
             "White screen / blank iFrame",
             "role",
             "The URL asks for a role that does not exist.",
@@ -69,8 +70,8 @@ def _game(tenant: Tenant) -> str:
     sandbox = current_sandbox()
     token = request.args.get("token", "")
     is_demo = request.args.get("demo") == "true"
-    if is_demo and tenant.slug != "demo":
-        raise Fault(
+    if is_demo and tenant.slug != DEMO:
+        raise PageError(
             "White screen / blank iFrame",
             "demo",
             "Only the tenant demo has a demo view.",
@@ -92,12 +93,12 @@ def _casino(tenant: Tenant) -> str | tuple[str, int]:
     sandbox = current_sandbox()
     key = request.args.get("key")
     is_operator = holds_key(key)
-    if not is_operator and tenant.slug != "demo":
+    if not is_operator and tenant.slug != DEMO:
         return render_template("sandbox/locked.html", tenant=tenant), 403
     try:
         which = log_filter(request.args)
     except SandboxError as error:
-        raise Fault("Empty delivery log", "filter", str(error), "Mend the URL.", 400) from None
+        raise PageError("Empty delivery log", "filter", str(error), "Mend the URL.", 400) from None
     shown = which.of(sandbox.courier.attempts(tenant.slug))
     with sandbox.world.house(tenant.slug) as house:
         pools = [

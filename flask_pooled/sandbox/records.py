@@ -12,10 +12,12 @@ from .pools import Pace
 from .pools import Pool
 from .tokens import Visitor
 
+#: The tenant that comes with every sandbox (guide, Test Mode).
+DEMO = "demo"
+
 #: Results that a player's page still shows; draws that the card and the admin page still show.
 _RESULTS = 20
 _DRAWS = 20
-
 
 #: Players of other casinos, who hold the bots' tickets.
 OTHERS = (
@@ -83,7 +85,6 @@ class Result:
 class Guest:
     """One player of one tenant, as long as the sandbox runs.
 
-    :param digest: the token whose balance is shown.
     :param promise: the pool in which the first win is promised.
     :param unseen: results that the page has not shown yet.
     """

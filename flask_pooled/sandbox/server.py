@@ -18,6 +18,7 @@ from werkzeug.serving import BaseWSGIServer
 from werkzeug.serving import make_server
 
 from .app import create_sandbox
+from .attempts import Attempt
 from .errors import SandboxError
 from .faults import Faults
 from .listening import listen
@@ -27,7 +28,6 @@ from .state import sandbox_of
 from .storm import storm
 from .ticking import keep
 from .ticking import let_time_pass
-from .webhooks import Attempt
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -12,7 +12,7 @@ import jwt
 from jwt.algorithms import HMACAlgorithm
 from jwt.utils import base64url_decode
 
-from .errors import Fault
+from .errors import PageError
 from .money import claim_to_cents
 
 CURRENCIES = ("USD", "EUR", "GBP", "CAD", "AUD", "NZD")
@@ -60,12 +60,12 @@ def check_token(token: str, secrets: Sequence[str], now: float) -> Visitor:
     :param token: the compact JWT of the page's URL.
     :param secrets: the JWT secrets that this tenant accepts.
     :param now: seconds since the epoch.
-    :raises Fault: with the first thing that is wrong.
+    :raises PageError: with the first thing that is wrong.
     """
     if not token:
-        raise Fault(_INVALID, "token", "The URL has no token.", _REGENERATE)
+        raise PageError(_INVALID, "token", "The URL has no token.", _REGENERATE)
     if len(token) > LONGEST_TOKEN:
-        raise Fault(
+        raise PageError(
             _INVALID, "token", f"The token is longer than {LONGEST_TOKEN} bytes.", _REGENERATE
         )
     claims = _signed_claims(token, secrets)
@@ -86,11 +86,11 @@ def _signed_claims(token: str, secrets: Sequence[str]) -> dict[str, Any]:
         message, _, signature = token.rpartition(".")
         signed, given = message.encode(), base64url_decode(signature.encode())
     except (jwt.InvalidTokenError, ValueError, RecursionError):
-        raise Fault(_INVALID, "token", "This is not a JWT.", _REGENERATE) from None
+        raise PageError(_INVALID, "token", "This is not a JWT.", _REGENERATE) from None
     if parts["header"].get("alg") != "HS256":
-        raise Fault(_VALIDATION, "alg", "The token is not signed with HS256.", "Must be HS256.")
+        raise PageError(_VALIDATION, "alg", "The token is not signed with HS256.", "Must be HS256.")
     if not any(_is_signed_by(secret, signed, given) for secret in secrets):
-        raise Fault(
+        raise PageError(
             _VALIDATION, "signature", _why_not_signed(secrets, signed, given), _MISMATCH_FIX
         )
     claims: dict[str, Any] = parts["payload"]
@@ -115,20 +115,20 @@ def _why_not_signed(secrets: Sequence[str], signed: bytes, signature: bytes) -> 
 def _check_times(claims: dict[str, Any], now: float) -> None:
     expires_at = _time(claims, "exp", required=True)
     if expires_at <= now:
-        raise Fault(_INVALID, "exp", "The token has expired.", _REGENERATE_EXP)
+        raise PageError(_INVALID, "exp", "The token has expired.", _REGENERATE_EXP)
     issued_at = _time(claims, "iat", required=False)
     # Compared, never subtracted, before it is known to be near: JSON's integers have no end.
     if expires_at > now + LONGEST_LIFE + LEEWAY or (
         0 < issued_at <= now + LEEWAY and expires_at - issued_at > LONGEST_LIFE + LEEWAY
     ):
-        raise Fault(
+        raise PageError(
             _INVALID,
             "exp",
             "The token lives longer than 24 hours.",
             "Maximum 24 hours from issuance. Recommended: 1 hour, in seconds, not milliseconds.",
         )
     if _time(claims, "nbf", required=False) > now + LEEWAY:
-        raise Fault(_INVALID, "nbf", "The token is not valid yet.", _REGENERATE)
+        raise PageError(_INVALID, "nbf", "The token is not valid yet.", _REGENERATE)
 
 
 def _time(claims: dict[str, Any], claim: str, *, required: bool) -> int | float:
@@ -145,16 +145,16 @@ def _balance(claims: dict[str, Any]) -> int:
     value = _required(claims, "balance", _BALANCE_FIX)
     if not _is_number(value):
         found = "a string" if isinstance(value, str) else "not a number"
-        raise Fault(_BALANCE, "balance", f"The claim balance is {found}.", _BALANCE_FIX)
+        raise PageError(_BALANCE, "balance", f"The claim balance is {found}.", _BALANCE_FIX)
     if not 0 <= value <= LARGEST_BALANCE:
-        raise Fault(_BALANCE, "balance", "The claim balance is out of range.", _BALANCE_FIX)
+        raise PageError(_BALANCE, "balance", "The claim balance is out of range.", _BALANCE_FIX)
     return claim_to_cents(value)
 
 
 def _currency(claims: dict[str, Any]) -> str:
     value = _required(claims, "currency", f"Supported: {' '.join(CURRENCIES)}")
     if value not in CURRENCIES:
-        raise Fault(
+        raise PageError(
             _VALIDATION,
             "currency",
             "The claim currency is not supported.",
@@ -176,22 +176,22 @@ def _text(claims: dict[str, Any], claim: str, fix: str) -> str:
     if not isinstance(value, str):
         raise _wrong_type(claim, "a string", fix)
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise Fault(
+        raise PageError(
             _VALIDATION, claim, f"The claim {claim} is no text: it has half a character.", fix
         )
     if not value.strip():
-        raise Fault(_VALIDATION, claim, f"The claim {claim} is empty.", fix)
+        raise PageError(_VALIDATION, claim, f"The claim {claim} is empty.", fix)
     return value
 
 
 def _required(claims: dict[str, Any], claim: str, fix: str) -> Any:
     if claim not in claims:
-        raise Fault(_VALIDATION, claim, f"The claim {claim} is missing.", fix)
+        raise PageError(_VALIDATION, claim, f"The claim {claim} is missing.", fix)
     return claims[claim]
 
 
-def _wrong_type(claim: str, expected: str, fix: str) -> Fault:
-    return Fault(_VALIDATION, claim, f"The claim {claim} is not {expected}.", fix)
+def _wrong_type(claim: str, expected: str, fix: str) -> PageError:
+    return PageError(_VALIDATION, claim, f"The claim {claim} is not {expected}.", fix)
 
 
 def _is_number(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jwt
 
-from .errors import Fault
+from .errors import PageError
 from .records import Tenant
 from .state import current_sandbox
 from .tokens import check_token
@@ -20,11 +20,11 @@ _DEMO_PLAYERS = ("Alex D.", "Sam T.", "Robin K.", "Jamie L.", "Charlie M.", "Kim
 def tenant_of(slug: str) -> Tenant:
     """The tenant that a URL names.
 
-    :raises Fault: it names none, or one that is not here.
+    :raises PageError: it names none, or one that is not here.
     """
     tenant = current_sandbox().world.tenant(slug)
     if tenant is None:
-        raise Fault(
+        raise PageError(
             "White screen / blank iFrame",
             "tenant",
             "There is no such tenant here." if slug else "The URL names no tenant.",
@@ -37,7 +37,7 @@ def tenant_of(slug: str) -> Tenant:
 def visitor_of(tenant: Tenant, token: str) -> Visitor:
     """The player of a token.
 
-    :raises Fault: the token is not good.
+    :raises PageError: the token is not good.
     """
     return check_token(token, tenant.secrets, current_sandbox().clock())
 
