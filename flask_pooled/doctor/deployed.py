@@ -5,13 +5,13 @@ from __future__ import annotations
 from flask_pooled.doctor.findings import fault
 from flask_pooled.doctor.findings import ok
 from flask_pooled.doctor.findings import Patient
+from flask_pooled.doctor.findings import site_of
 from flask_pooled.doctor.findings import Verdict
 from flask_pooled.doctor.findings import warning
 from flask_pooled.doctor.findings import yours
 from flask_pooled.doctor.reached import explain
 from flask_pooled.doctor.reached import timely
 from flask_pooled.doctor.site import Reply
-from flask_pooled.doctor.site import Site
 
 _DAY = 86_400
 
@@ -29,13 +29,6 @@ _CERTIFICATES = {
     62: "it is another host's: get one for this name, or give Pooled the name that it is for",
     64: "it is another host's: get one for this name, or give Pooled the name that it is for",
 }
-
-
-def site_of(patient: Patient) -> Site:
-    """The site that was named; checks of a site are made only where one was."""
-    if patient.site is None:
-        raise LookupError("no site was named")
-    return patient.site
 
 
 def check_address(patient: Patient) -> Verdict:

@@ -63,6 +63,20 @@ class Patient:
     has_tables: bool = True
 
 
+def visits_in(patient: Patient) -> Visits:
+    """The page that was named; checks of a page are made only where one was."""
+    if patient.visits is None:
+        raise LookupError("no page was named")
+    return patient.visits
+
+
+def site_of(patient: Patient) -> Site:
+    """The site that was named; checks of a site are made only where one was."""
+    if patient.site is None:
+        raise LookupError("no site was named")
+    return patient.site
+
+
 Look = Callable[[Patient], Verdict]
 
 

@@ -53,10 +53,11 @@ def check_proxies(patient: Patient) -> Verdict:
     seen = _seen(patient, {"X-Forwarded-Host": _by_all(_HOST)} if not named else {})
     if seen is None:
         return yours("the app answers before Flask sees a request: look at what it believes")
-    believed = [
-        seen.scheme == "https" and "X-Forwarded-Proto",
-        seen.host == _HOST and "X-Forwarded-Host",
-    ]
+    believed = []
+    if seen.scheme == "https":
+        believed.append("X-Forwarded-Proto")
+    if seen.host == _HOST:
+        believed.append("X-Forwarded-Host")
     if seen.address in _SENDERS:
         # The last one was written by the proxy that is nearest to the app.
         hops = len(_SENDERS) - _SENDERS.index(seen.address)
@@ -66,9 +67,8 @@ def check_proxies(patient: Patient) -> Verdict:
                 "let ProxyFix's x_for be the number of proxies before the app",
             )
         believed.append(f"X-Forwarded-For of {hops} " + ("proxy" if hops == 1 else "proxies"))
-    told = [each for each in believed if each]
-    if "X-Forwarded-Proto" in told:
-        return ok(f"believed: {', '.join(map(str, told))}; the proxy must set each")
+    if "X-Forwarded-Proto" in believed:
+        return ok(f"believed: {', '.join(believed)}; the proxy must set each")
     hosted = [key for key in _HOSTED if key in patient.environ]
     if hosted:
         return warning(

@@ -13,11 +13,13 @@ from flask_pooled.doctor.findings import yours
 _SLOW = 1.0
 _LATE = 5.0
 
+_UNSENT = yours("no event was sent through the app, as --no-probe says")
+
 
 def check_webhook(patient: Patient) -> Verdict:
     """A signed event gets through everything that stands before the webhook."""
     if patient.probe is None:
-        return yours("no event was sent through the app, as --no-probe says")
+        return _UNSENT
     answer = patient.probe.answer
     if answer.status == 200:
         return ok("a signed event was acknowledged")
@@ -30,18 +32,14 @@ def check_webhook(patient: Patient) -> Verdict:
 
 def check_time(patient: Patient) -> Verdict:
     """The webhook is answered in time, and works on nothing first."""
-    if patient.probe is not None:
-        answer = timely(patient.probe.answer.seconds, "an event is answered")
-        if answer.result != "ok":
-            return answer
-    if patient.state.settings.dispatch == "inline":
+    probe = patient.probe
+    verdict = timely(probe.answer.seconds, "an event is answered") if probe else _UNSENT
+    if verdict.result not in ("warning", "fault") and patient.state.settings.dispatch == "inline":
         return warning(
             "POOLED_DISPATCH is inline: a slow receiver delays the answer, which must come within 10 s",
             "choose thread, worker or celery",
         )
-    if patient.probe is None:
-        return yours("no event was sent through the app, as --no-probe says")
-    return answer
+    return verdict
 
 
 def timely(seconds: float, what: str) -> Verdict:

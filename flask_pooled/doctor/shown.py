@@ -12,6 +12,7 @@ from flask_pooled.doctor.findings import fault
 from flask_pooled.doctor.findings import ok
 from flask_pooled.doctor.findings import Patient
 from flask_pooled.doctor.findings import Verdict
+from flask_pooled.doctor.findings import visits_in
 from flask_pooled.doctor.findings import warning
 from flask_pooled.doctor.findings import yours
 from flask_pooled.doctor.page import Visit
@@ -26,13 +27,6 @@ _FRAME_DIRECTIVES = ("frame-src", "child-src", "default-src")
 
 #: What a sandboxed game could not do without.
 _SANDBOX = ("allow-scripts", "allow-same-origin", "allow-forms")
-
-
-def visits_in(patient: Patient) -> Visits:
-    """The page that was named; checks of a page are made only where one was."""
-    if patient.visits is None:
-        raise LookupError("no page was named")
-    return patient.visits
 
 
 def check_page(patient: Patient) -> Verdict:

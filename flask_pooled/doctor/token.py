@@ -8,10 +8,10 @@ from flask_pooled.doctor.findings import fault
 from flask_pooled.doctor.findings import ok
 from flask_pooled.doctor.findings import Patient
 from flask_pooled.doctor.findings import Verdict
+from flask_pooled.doctor.findings import visits_in
 from flask_pooled.doctor.findings import warning
 from flask_pooled.doctor.findings import yours
 from flask_pooled.doctor.page import Visits
-from flask_pooled.doctor.shown import visits_in
 from flask_pooled.player import Player
 from flask_pooled.token_check import check_token
 from flask_pooled.token_check import CheckedToken
