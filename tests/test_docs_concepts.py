@@ -10,7 +10,7 @@ from casino import entry
 from casino import refund
 from doc_pages import Page
 
-from flask_pooled.console.filters import STATES
+from flask_pooled.inbox.listing import STATES
 
 PAGE = Page("concepts.rst")
 

@@ -29,8 +29,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flask_pooled import pool_win
 from flask_pooled.cli import pooled
-from flask_pooled.console.filters import STATES
 from flask_pooled.doctor import guide
+from flask_pooled.inbox.listing import STATES
 from flask_pooled.news import NAMES
 
 PAGE = Page("troubleshooting.rst")

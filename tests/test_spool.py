@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from casino import win
+from forks import start
+from forks import was_killed
 from sqlalchemy.exc import OperationalError
 
 from flask_pooled.inbox import spool as spool_module
@@ -228,6 +230,25 @@ def _never(delivery: Delivery) -> None:
 
 def _refusal(error: Exception) -> bool:
     return isinstance(error, ValueError)
+
+
+def test_folder_that_nobody_may_look_into_is_told(spool: Spool) -> None:
+    spool.put(_delivery(1))
+    spool.path.parent.chmod(0)
+
+    def look() -> None:
+        # Permissions do not bind root, so a child process becomes somebody else first.
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        for each in (spool.facts, spool.oldest, spool.is_empty):
+            with pytest.raises(SpoolError, match="cannot be read"):
+                each()
+
+    child = start(look)
+    try:
+        was_killed(child)
+    finally:
+        spool.path.parent.chmod(0o700)
 
 
 def test_file_that_is_none_is_told(spool: Spool) -> None:

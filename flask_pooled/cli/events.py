@@ -28,13 +28,12 @@ from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import Listed
 from flask_pooled.inbox.listing import Listing
 from flask_pooled.inbox.listing import LONGEST_PAGE
+from flask_pooled.inbox.listing import STATES
 from flask_pooled.words import dollars
 from flask_pooled.words import iso
 from flask_pooled.words import moment
 from flask_pooled.words import safe
 from flask_pooled.words import state_words
-
-STATES = ("pending", "done", "dead", "held", "duplicate", "rejected", "discarded")
 
 #: Exit code where nothing was found.
 _NOTHING = 1

@@ -21,6 +21,7 @@ from flask_pooled.console.rendering import HEADERS
 from flask_pooled.console.rendering import message
 from flask_pooled.frame_headers import fix_headers
 from flask_pooled.frame_headers import mark_response
+from flask_pooled.inbox.spool import SpoolError
 
 #: Where the console is unless it is registered with a prefix.
 URL_PREFIX = "/pooled-console"
@@ -60,8 +61,7 @@ def make_console(access: Access | None) -> Blueprint:
     console.add_url_rule("/", "elsewhere", _elsewhere, methods=_METHODS, strict_slashes=False)
     console.add_url_rule("/<path:rest>", "elsewhere", _elsewhere, methods=_METHODS)
     console.register_error_handler(SQLAlchemyError, pages.unavailable)
-    for error in pages.SPOOL_ERRORS:
-        console.register_error_handler(error, pages.spool_unreadable)
+    console.register_error_handler(SpoolError, pages.spool_unreadable)
     console.record(lambda setup: _stand_beside_flask_wtf(setup, console))
     return console
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from dataclasses import field
 
 from flask_pooled.inbox.listing import Filter
+from flask_pooled.inbox.listing import STATES
 from flask_pooled.inbox.tables import MAX_KIND_LENGTH
 from flask_pooled.payload import MAX_ID_LENGTH
 from flask_pooled.words import read_moment
 from flask_pooled.words import searchable
 from flask_pooled.words import whole_kind
-
-STATES = ("pending", "done", "dead", "held", "duplicate", "rejected", "discarded")
 
 #: Numbers of rows are 64 bits wide.
 _LARGEST_ID = 2**63 - 1

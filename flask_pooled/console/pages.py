@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from datetime import datetime
 from datetime import UTC
@@ -18,7 +17,6 @@ from flask_pooled.console.chart import draw
 from flask_pooled.console.filters import Asked
 from flask_pooled.console.filters import read_filter
 from flask_pooled.console.filters import read_id
-from flask_pooled.console.filters import STATES
 from flask_pooled.console.money import money_of
 from flask_pooled.console.notice import current_notice
 from flask_pooled.console.queues import ACTIONS
@@ -34,6 +32,7 @@ from flask_pooled.inbox.bulk import STATES as DECIDABLE
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import MOST_REPEATS
+from flask_pooled.inbox.listing import STATES
 from flask_pooled.inbox.spool import SpoolError
 from flask_pooled.stats import read_stats
 from flask_pooled.stats import spool_stats
@@ -43,9 +42,6 @@ from flask_pooled.words import text_of
 
 #: Events on a page.
 PAGE = 50
-
-#: What the spool may raise: it is a file of its own, which SQLAlchemy knows nothing of.
-SPOOL_ERRORS = (OSError, SpoolError, sqlite3.Error)
 
 _MINUTE, _HOUR = 60, 3600
 
@@ -155,19 +151,18 @@ def unavailable(error: Exception) -> Response:
     """The answer where the database cannot be reached."""
     try:
         spool = spool_stats(current_state())
-    except SPOOL_ERRORS:
+    except SpoolError:
         spool = None
     # Its text may hold the address with its password.
     return page("unavailable", 503, error=type(error).__name__, spool=spool)
 
 
-def spool_unreadable(error: Exception) -> Response:
+def spool_unreadable(error: SpoolError) -> Response:
     """The answer where nobody can tell what waits in the spool."""
-    spool = current_state().inbox.intake.spool
     return message(
         503,
         "The spool cannot be read",
-        f"{spool.path if spool else 'It'} cannot be read ({type(error).__name__}): see to its disk and permissions.",
+        f"Nobody can tell what waits in it: {error}.",
         "The log and the queues are to be seen all the same.",
     )
 

@@ -30,6 +30,9 @@ from .plans import SAYING_NO_ENTRY
 from .plans import SAYING_NOT_DONE
 from .tables import Tables
 
+#: Every state that an event may be in.
+STATES = ("pending", "done", "dead", "held", "duplicate", "rejected", "discarded")
+
 #: The longest page.
 LONGEST_PAGE = 1000
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,19 +47,19 @@ _SCHEMA = (
     "CREATE INDEX IF NOT EXISTS spool_refused ON spool (number) WHERE refused IS NOT NULL",
 )
 
-_OLDEST = "SELECT received_at FROM spool WHERE refused IS NULL ORDER BY number LIMIT 1"
+_FIRST_WAITING = "SELECT received_at FROM spool WHERE refused IS NULL ORDER BY number LIMIT 1"
 
 # One statement, so that it is all of one moment.
 _HOW_IT_STANDS = f"""
 SELECT
     (SELECT count(*) FROM spool),
     (SELECT count(*) FROM spool WHERE refused IS NOT NULL),
-    ({_OLDEST})
+    ({_FIRST_WAITING})
 """  # noqa: S608  # no value is put in
 
 
 class SpoolError(InboxError):
-    """The spool cannot take what the inbox could not take either: do not acknowledge it."""
+    """The spool cannot be written or read. What was to go into it must not be acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Spool:
         :raises Exception: what *record* raised, if it is no refusal; the rest waits.
         """
         drained = 0
-        while rows := self._oldest():
+        while rows := self._next_waiting():
             handed_over: list[int] = []
             try:
                 for number, delivery in rows:
@@ -149,7 +150,7 @@ class Spool:
         :raises SpoolError: the file cannot be read.
         """
         with self._reading() as connection:
-            return connection is None or connection.execute(_OLDEST).fetchone() is None
+            return connection is None or connection.execute(_FIRST_WAITING).fetchone() is None
 
     def oldest(self) -> int | None:
         """When the oldest delivery arrived that is in here, waiting or set aside; milliseconds since the epoch.
@@ -175,7 +176,7 @@ class Spool:
             if connection is not None:
                 total, refused, oldest = connection.execute(_HOW_IT_STANDS).fetchone()
                 size = _size(connection)
-        disk = disk_of(self.path)
+            disk = disk_of(self.path)
         return SpoolFacts(
             str(self.path),
             total - refused,
@@ -188,7 +189,7 @@ class Spool:
             free=disk.free,
         )
 
-    def _oldest(self) -> list[tuple[int, Delivery]]:
+    def _next_waiting(self) -> list[tuple[int, Delivery]]:
         with self._reading() as connection:
             if connection is None:
                 return []
@@ -222,19 +223,26 @@ class Spool:
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """A connection, or ``None`` if nothing was ever put in. Writes nothing, where there may be no room to."""
-        if not self.path.exists():
-            yield None
-            return
         try:
+            if not self._is_there():
+                yield None
+                return
             with self._connect(_WAIT) as connection:
                 made = connection.execute(
                     "SELECT 1 FROM sqlite_schema WHERE name = 'spool'"
                 ).fetchone()
                 yield connection if made else None
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise SpoolError(
                 f"the spool {self.path} cannot be read ({error}): see to its disk and permissions"
             ) from error
+
+    def _is_there(self) -> bool:
+        # Path.exists() takes a folder that nobody may look into for an empty one, or not, by Python's version.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self.path.stat()
+            return True
+        return False
 
     @contextmanager
     def _connect(self, wait: float) -> Iterator[sqlite3.Connection]:
