@@ -19,6 +19,9 @@ from flask_pooled.payload import is_storable
 #: Reasons that say no more than the state.
 PLAIN_REASONS = ("attempts", "repeat")
 
+#: What an event is when that was decided about it.
+DECIDED = {"retry": "retried", "release": "released", "discard": "discarded"}
+
 _FAIRNESS = {
     "text": "the seed matches its commitment (SHA-256 of its text)",
     "hex": "the seed matches its commitment (SHA-256 of its bytes)",

@@ -22,7 +22,7 @@ from flask_pooled.state import state_of
 #: The database could not be reached.
 OUTAGE = 1
 
-#: Somebody said no.
+#: Something could not be done, there was nothing to do, or somebody said no.
 NOT_DONE = 1
 
 #: An option that makes no sense, or an app that is set up wrongly: click's own code for usage errors.

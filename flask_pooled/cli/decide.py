@@ -16,6 +16,7 @@ from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import fail
 from flask_pooled.cli.app import go_on
 from flask_pooled.cli.app import needs_database
+from flask_pooled.cli.app import NOT_DONE
 from flask_pooled.cli.app import OUTAGE
 from flask_pooled.cli.app import progress_bar
 from flask_pooled.cli.options import check_span
@@ -33,15 +34,11 @@ from flask_pooled.inbox.bulk import Outcome
 from flask_pooled.inbox.bulk import STATES
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.state import State
+from flask_pooled.words import DECIDED
 from flask_pooled.words import dollars
 from flask_pooled.words import safe
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-#: Exit code where something could not be done, or there was nothing to do.
-_NOT_DONE = 1
-
-_DONE_WORDS = {"retry": "retried", "release": "released", "discard": "discarded"}
 
 
 def _decision(action: str, *, why_required: bool = False) -> Callable[[_Command], _Command]:
@@ -170,7 +167,7 @@ def _ask(state: State, action: str, chosen: Chosen) -> None:
 
 
 def _report(action: str, outcome: Outcome, asked: int, *, as_json: bool) -> None:
-    word = _DONE_WORDS[action]
+    word = DECIDED[action]
     if as_json:
         refused = [{"id": each, "why": why} for each, why in outcome.refused.items()]
         facts = {word: outcome.done, "refused": refused, "outage": outcome.outage}
@@ -188,4 +185,4 @@ def _report(action: str, outcome: Outcome, asked: int, *, as_json: bool) -> None
             OUTAGE,
         )
     if outcome.refused or not outcome.done:
-        raise click.exceptions.Exit(_NOT_DONE)
+        raise click.exceptions.Exit(NOT_DONE)

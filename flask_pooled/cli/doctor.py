@@ -17,6 +17,8 @@ import click
 from flask.cli import NoAppException
 from flask.cli import ScriptInfo
 
+from flask_pooled.cli.app import fail
+from flask_pooled.cli.app import USAGE
 from flask_pooled.cli.options import json_option
 from flask_pooled.cli.terminal import NARROWEST
 from flask_pooled.doctor import guide
@@ -27,9 +29,8 @@ from flask_pooled.errors import ConfigError
 from flask_pooled.state import state_of
 from flask_pooled.words import safe
 
-#: Exit codes: something would cost money or players; an option makes no sense.
+#: Exit code where something would cost money or players.
 _FAULT = 1
-_USAGE = 2
 
 _WORDS = {
     "ok": ("ok", "green"),
@@ -110,8 +111,7 @@ def _examine(info: ScriptInfo, **options: Any) -> Iterator[Finding]:
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
-        click.echo(f"Error: --ca cannot be used: {error}", err=True)
-        raise click.exceptions.Exit(_USAGE) from None
+        fail(f"--ca cannot be used: {error}", USAGE)
     finally:
         state.inbox.close()
 

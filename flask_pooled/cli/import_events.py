@@ -14,6 +14,7 @@ from flask.cli import with_appcontext
 from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import go_on
 from flask_pooled.cli.app import needs_database
+from flask_pooled.cli.app import NOT_DONE
 from flask_pooled.cli.app import progress_bar
 from flask_pooled.cli.options import json_option
 from flask_pooled.cli.options import who_option
@@ -25,9 +26,6 @@ from flask_pooled.inbox.importing import Imported
 from flask_pooled.state import State
 from flask_pooled.words import dollars
 from flask_pooled.words import safe
-
-#: Exit code where something could not be imported, or nothing was to be.
-_NOT_DONE = 1
 
 
 @dataclass(slots=True)
@@ -159,7 +157,7 @@ def _report(
         for line in _lines(imported):
             click.echo(line)
     if faults or not imported.events:
-        raise click.exceptions.Exit(_NOT_DONE)
+        raise click.exceptions.Exit(NOT_DONE)
 
 
 def _facts(imported: Imported, faults: dict[str, str], dry_run: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import click
 from flask.cli import ScriptInfo
 
 from flask_pooled.cli.app import fail
+from flask_pooled.cli.app import go_on
 from flask_pooled.cli.app import USAGE
 from flask_pooled.cli.options import json_option
 from flask_pooled.cli.options import yes_option
@@ -92,7 +93,7 @@ def _play(
                 click.echo(_NOT_ISOLATED.format(why_not=why_not), err=True)
             if not (yes or is_play):
                 question = _GO_ON if why_not is not None else f"{_ISOLATED} {_GO_ON}"
-                click.confirm(question, abort=True, err=True)
+                go_on(question)
 
         with _silence():
             report = play(app, in_place=in_place, ask=ask, tell=tell)

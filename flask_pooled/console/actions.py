@@ -39,6 +39,7 @@ from flask_pooled.inbox.bulk import decide_all
 from flask_pooled.inbox.bulk import Outcome
 from flask_pooled.inbox.bulk import STATES
 from flask_pooled.inbox.listing import Filter
+from flask_pooled.words import DECIDED
 from flask_pooled.words import searchable
 
 #: Events that one form decides about: each is a transaction, and somebody waits for the page.
@@ -107,7 +108,7 @@ def decide(action: str) -> Response:
     if outcome.outage is not None:
         return _cut_short(ACTIONS[action], outcome, len(ids))
     refusals = list(dict.fromkeys(outcome.refused.values()))
-    notice = Notice(ACTIONS[action].done, len(outcome.done), len(ids), refusals)
+    notice = Notice(DECIDED[action], len(outcome.done), len(ids), refusals)
     return redirect(_afterwards(action, ids, notice), 303)
 
 
@@ -159,7 +160,7 @@ def _cut_short(action: Action, outcome: Outcome, asked: int) -> Response:
     return message(
         503,
         "The database could not be reached",
-        f"{len(outcome.done)} of {asked} {action.done}; nothing was decided about {left}.",
+        f"{len(outcome.done)} of {asked} {DECIDED[action.name]}; nothing was decided about {left}.",
         "The first of those may have been decided all the same: look at it before you do it again.",
     )
 

@@ -16,7 +16,6 @@ class Action:
     name: str
     #: What it does, for the person who is about to do it.
     means: str
-    done: str
     reason_required: bool = False
 
 
@@ -24,17 +23,14 @@ ACTIONS: Mapping[str, Action] = {
     "retry": Action(
         "retry",
         "What is retried gets all its attempts again: mend the receiver first. Real money moves.",
-        "retried",
     ),
     "release": Action(
         "release",
         "What is released is paid, whatever it was held for: real money moves.",
-        "released",
     ),
     "discard": Action(
         "discard",
         "What is discarded is never paid. This cannot be taken back.",
-        "discarded",
         reason_required=True,
     ),
 }
