@@ -135,6 +135,9 @@ def test_where_copies_are_made_one_is_asked_all_the_same(
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert "copied and left as they are" in refused.stderr
     assert "Go on? [y/N]" in refused.stderr
+    unanswered = run(app, answer="")
+    assert unanswered.exit_code == 1
+    assert "in a script, answer with --yes" in unanswered.stderr
     agreed = run(app, answer="y\n")
     assert agreed.exit_code == 0
     assert "cannot be isolated" not in agreed.stderr
