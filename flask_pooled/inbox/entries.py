@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -88,7 +89,8 @@ class Entries:
         """
         if not self._entries:
             return {}
-        ids = self._insert(connection, table)
+        # Numbered as they came. Who writes the same entries in another order waits already, for their accounts.
+        ids = insert_news(connection, table, [entry.row for entry in self._entries.values()])
         # To be asked after the rows were written: if one is pruned at this very moment, the insert has waited for the
         # end of that.
         pruned = [ids.pop(identity) for identity in known.among(ids)] if ids else []
@@ -108,11 +110,16 @@ class Entries:
             )
         return recorded
 
-    def _insert(self, connection: Connection, table: Table) -> dict[bytes, int]:
-        # Numbered as they came. Who writes the same entries in another order waits already, for their accounts.
-        rows = [entry.row for entry in self._entries.values()]
-        written = connection.execute(_insert_for(table, connection.dialect.name), rows)
-        return {bytes(identity): row_id for row_id, identity in written}
+
+def insert_news(
+    connection: Connection, table: Table, rows: Sequence[dict[str, Any]]
+) -> dict[bytes, int]:
+    """Write rows in order, but for those whose identity or receipt is there already.
+
+    :returns: the number of each, by its identity.
+    """
+    written = connection.execute(_insert_for(table, connection.dialect.name), rows)
+    return {bytes(identity): row_id for row_id, identity in written}
 
 
 @lru_cache(maxsize=16)

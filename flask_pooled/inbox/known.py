@@ -22,6 +22,10 @@ from .tables import Tables
 from .upsert import insert_for
 
 
+class OvertakenError(Exception):
+    """What stood in the way of a row was pruned before it could be looked at. Do the transaction again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """One event that was pruned."""

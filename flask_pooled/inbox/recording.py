@@ -31,15 +31,13 @@ from .identity import content_digest
 from .identity import event_identity
 from .known import Known
 from .known import KnownEvents
+from .known import OvertakenError
+from .refund_batch import record_paid
 from .refunds import Books
 from .rows import event_row
 from .rows import rejected_row
 from .tables import Tables
 from .upsert import insert_for
-
-
-class OvertakenError(Exception):
-    """What stood in the way of a row was pruned before it could be looked at. Do the transaction again."""
 
 
 class Recording:
@@ -62,12 +60,20 @@ class Recording:
         self._deliveries = deliveries
 
     def all_at_once(self, entries: Entries) -> list[Recorded]:
-        """Record them, new entries before anything else.
+        """Record them, new entries before anything else, as many by one statement as can be.
 
         :param entries: those among them.
         """
         self._lock(entries.counts())
         recorded = entries.record(self._connection, self._tables.event, self._books, self._known)
+        recorded |= record_paid(
+            self._connection,
+            self._tables,
+            self._settings,
+            self._books,
+            self._credits,
+            [delivery for delivery in self._deliveries if delivery.receipt not in recorded],
+        )
         return [
             recorded.get(delivery.receipt) or self._record(delivery)
             for delivery in self._deliveries

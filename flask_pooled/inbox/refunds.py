@@ -19,8 +19,10 @@ from functools import lru_cache
 from typing import Any
 from typing import cast
 
+from sqlalchemy import bindparam
 from sqlalchemy import select
 from sqlalchemy import Table
+from sqlalchemy import Update
 from sqlalchemy import update
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Row
@@ -108,15 +110,18 @@ class Books:
             return Verdict("held", "pool_refunded")
         return Verdict("pending")
 
-    def judge_refund(self, refund: PoolRefund) -> Verdict:
-        """Pay a refund while its account has room, unless its pool was won."""
+    def judge_refund(self, refund: PoolRefund, *, before: int = 0) -> Verdict:
+        """Pay a refund while its account has room, unless its pool was won.
+
+        :param before: how many are to be paid from the same account before it, and are not counted yet.
+        """
         if self._pools[self._pool_key(refund)].outcome == "won":
             return Verdict("held", "pool_won")
         key = account_key(self._tenant, refund)
         account = self._accounts[key]
         # With no entry known the first is paid all the same: the casino may not be sent entries at all.
-        if account.paid < max(account.entries, 1):
-            return Verdict("pending", ordinal=account.paid + 1)
+        if account.paid + before < max(account.entries, 1):
+            return Verdict("pending", ordinal=account.paid + before + 1)
         if account.entries == 0:
             return Verdict("held", "no_entries", waits_on=key)
         return Verdict("duplicate", "surplus", waits_on=key)
@@ -145,6 +150,15 @@ class Books:
         self._accounts[key].paid += 1
         self._update(self._tables.account, key, paid=self._accounts[key].paid)
         return self._accounts[key].paid
+
+    def count_paid(self, counts: Mapping[bytes, int]) -> None:
+        """Count so many refunds of each account that will be paid."""
+        for key, count in counts.items():
+            self._accounts[key].paid += count
+        self._connection.execute(
+            _counting_paid(self._tables.account),
+            [{"this_key": key, "now_paid": self._accounts[key].paid} for key in counts],
+        )
 
     def note_entry(self, entry: PoolEntry) -> tuple[Recorded, ...]:
         """Count an entry; where that makes room, the oldest refund that waits for it becomes due.
@@ -268,6 +282,12 @@ def _taking_pools(table: Table, dialect: str) -> Any:
     return statement.on_conflict_do_update(
         index_elements=["key"], set_={"tenant": statement.excluded.tenant}
     ).returning(table)
+
+
+@lru_cache(maxsize=16)
+def _counting_paid(table: Table) -> Update:
+    statement = update(table).where(table.c.key == bindparam("this_key"))
+    return statement.values(paid=bindparam("now_paid"))
 
 
 @lru_cache(maxsize=16)

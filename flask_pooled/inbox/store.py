@@ -18,8 +18,8 @@ from .entries import prepare
 from .entries import Prepared
 from .fresh import can_be_quick
 from .fresh import record_fresh
+from .known import OvertakenError
 from .outages import is_victim
-from .recording import OvertakenError
 from .recording import Recording
 from .tables import Tables
 
