@@ -104,9 +104,22 @@ BUGS = (
     ),
     # Refunds and pools.
     Bug(
+        "forget to count refunds that are paid together",
+        "inbox/refunds.py",
+        "self._accounts[key].paid += count\n",
+        "self._accounts[key].paid += 0\n",
+    ),
+    Bug(
+        "let refunds that come together past the limit of a day",
+        "inbox/refund_batch.py",
+        " or not credits_.allows(cents)",
+        "",
+        test="test_refund_batch.py::test_daily_limit_counts_all_of_them",
+    ),
+    Bug(
         "ignore the surplus",
         "inbox/refunds.py",
-        "if account.paid < max(account.entries, 1):",
+        "if account.paid + before < max(account.entries, 1):",
         "if True:",
     ),
     Bug(

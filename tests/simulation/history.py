@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextvars import Context
 from decimal import Decimal
+from functools import partial
 from typing import Any
+from typing import TypeVar
 
 from inbox_model import Model
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,7 +32,10 @@ from .story import draw_step
 from .story import Step
 from .wire import Run
 from .wire import SPOOL
+from .world import Delivery
 from .world import World
+
+_T = TypeVar("_T")
 
 _HOUR = 3_600_000
 
@@ -176,28 +182,45 @@ class History:
         self._world.moods.clear()
 
     def _post(self, step: Step, run: Run) -> str:
-        world = self._world
-        process = self._processes[step.process]
-        life = self._wire.life(step.process)
-        delivery = world.post(step.event, step.body)
-        world.taking(delivery)
+        process, life = self._processes[step.process], self._wire.life(step.process)
+        # Whoever posts in company writes for all of them.
+        company = [self._world.post(event, body) for event, body in step.company]
+        places = [self._taken(each, partial(process.wait_in_line, each.body)) for each in company]
+        delivery = self._world.post(step.event, step.body)
+        posts = [partial(process.post, signed=step.signed)]
+        posts += [partial(process.go_on, place) for place in places]
+        answers = list[str]()
+        for each, post in zip([delivery, *company], posts, strict=True):
+            status = self._status(each, post)
+            if status is None or self._wire.life(step.process) != life:
+                # Something of ours may have stopped the exception on its way; there was nobody to answer.
+                return ", ".join([*answers, "no answer"])
+            self._check_status(step, run, each, status)
+            answers.append(str(status))
+        return ", ".join(answers)
+
+    def _status(self, delivery: Delivery, post: Callable[[bytes], int]) -> int | None:
         try:
-            status = process.post(step.body, signed=step.signed)
+            return self._taken(delivery, lambda: post(delivery.body))
         except SystemExit:
-            return "no answer"
-        finally:
-            world.taking(None)
-        if self._wire.life(step.process) != life:
-            # Something of ours has stopped the exception on its way; there was nobody to answer.
-            return "no answer"
+            return None
+
+    def _check_status(self, step: Step, run: Run, delivery: Delivery, status: int) -> None:
         delivery.status = status
-        healthy = 401 if not step.signed else 200 if step.event is not None else 400
+        healthy = 401 if not step.signed else 200 if delivery.event is not None else 400
         no_spool = self._setup.config.get("POOLED_SPOOL") is False
         if status != healthy:
             excused = run.locked or run.refused[SPOOL] or (no_spool and not run.undisturbed)
             excused = excused or (run.answer_lost and "spool" in str(run.struck))
             check(status == 503 and excused, f"answered with {status}")
-        return str(status)
+
+    def _taken(self, delivery: Delivery, take: Callable[[], _T]) -> _T:
+        """Do something in which the receipt of a delivery is drawn."""
+        self._world.taking(delivery)
+        try:
+            return take()
+        finally:
+            self._world.taking(None)
 
     def _work(self, step: Step, run: Run) -> str:
         process = self._processes[step.process]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
@@ -32,6 +33,9 @@ from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled import sign_body
 from flask_pooled.inbox.batches import LARGEST
+from flask_pooled.inbox.delivery import accept
+from flask_pooled.inbox.delivery import Recorded
+from flask_pooled.inbox.groupcommit import _Place
 from flask_pooled.state import state_of
 
 from .wallet import Wallet
@@ -191,10 +195,44 @@ class Process:
             pass
         return int(statuses[0].split()[0])
 
+    def wait_in_line(self, body: bytes) -> Waiting:
+        """Be another webhook's thread, up to the point at which it waits for who writes next."""
+        inbox, now = self.state.inbox, self.world.clock()
+        place = _Place(inbox.store.prepare(accept(body, int(now * 1000))))
+        inbox.intake._group._waiting.append(place)
+        return Waiting(place, now)
+
+    def go_on(self, waiting: Waiting, body: bytes) -> int:
+        """Be that thread again, and answer; returns the status."""
+        intake = self.state.inbox.intake
+        group, clock = intake._group, intake._clock
+        if waiting.place in group._waiting:
+            # Nobody has written: the leader went another way, which is then everybody's.
+            group._waiting.remove(waiting.place)
+        else:
+            intake._group = cast(Any, waiting)
+        intake._clock = lambda: waiting.now
+        try:
+            return self.post(body)
+        finally:
+            intake._group, intake._clock = group, clock
+
     def drain(self, limit: int | None) -> int:
         """Work on what is due; returns how many were done."""
         with self.app.app_context():
             return self.pooled.drain(limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A thread that waits for another one to write. Then it stands in for the group commit, with what came of that."""
+
+    place: _Place
+    #: When its webhook arrived, seconds since the epoch.
+    now: float
+
+    def record(self, _delivery: object, _patience: float) -> Recorded:
+        return self.place.result()
 
 
 class _Observer:

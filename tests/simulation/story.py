@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
-from casino import entry
-from casino import refund
-from casino import win
-
 from .books import Books
-from .processes import HOLD_OVER
-from .processes import TENANT_ID
+from .deliveries import draw_company
+from .deliveries import draw_contradiction
+from .deliveries import draw_event
+from .deliveries import short
 from .wallet import MOODS
 from .wire import Fault
 from .wire import FOR_LONG
@@ -70,22 +68,8 @@ _MEANWHILE = {
     "prune": 2,
 }
 
-#: What a trace shows of an event.
-_TOLD = (
-    "pool_id",
-    "winner_id",
-    "user_id",
-    "amount",
-    "refund_amount",
-    "entry_type",
-    "slots_filled",
-    "pool_size",
-)
-
-#: Values that make all the difference.
-_FOREIGN, _UNFAIR = _ODD = ("another-tenant", "unfair")
-
-_KINDS = ("win", "win", "refund", "refund", "entry", "entry", "entry", "other")
+#: How often a delivery does not come alone.
+_CROWDED = 0.25
 
 _NONSENSE = (b"{", b"[]", b'{"event": 5}', b'{"event": "pool.win", "tenant_id": "x"}', b"\xff")
 
@@ -100,6 +84,8 @@ class Step:
     event: dict[str, Any] | None = None
     body: bytes = b""
     signed: bool = True
+    #: What arrives at the same time, and is written by the same transaction: events and their bodies.
+    company: list[tuple[dict[str, Any], bytes]] = field(default_factory=list)
     #: How many attempts to make.
     limit: int | None = None
     #: Whether everything is in reach again.
@@ -123,7 +109,7 @@ class Step:
     def __str__(self) -> str:
         event = self.event or {}
         what = {
-            "post": _short(event) if event else repr(self.body),
+            "post": short(event) if event else repr(self.body),
             "work": " ".join(
                 [f"on {self.limit}"] * bool(self.limit)
                 + [f"after {self.time} ms"] * bool(self.time)
@@ -136,9 +122,12 @@ class Step:
             "set the clock": f"by {self.time} ms",
             "outage": f"of {self.place} x{self.length}",
         }.get(self.action, "")
+        company = [f"and {short(each)}" for each, _ in self.company]
         unsigned = "" if self.signed else "unsigned"
         fault = f"[{self.fault}]" if self.fault else ""
-        return " ".join(word for word in (self.process, self.action, what, unsigned, fault) if word)
+        return " ".join(
+            word for word in (self.process, self.action, what, *company, unsigned, fault) if word
+        )
 
 
 def draw_step(world: World, books: Books) -> Step:
@@ -183,12 +172,12 @@ def _draw(world: World, books: Books, action: str, process: str) -> Step:
         action = "post"
     step = Step("post" if action in ("repeat", "contradict") else action, process)
     if action == "post":
-        step.event = _event(world)
+        step.event = draw_event(world)
     elif action == "repeat":
         known = chance.choice(world.deliveries)
         step.event, step.body = known.event, known.body
     elif action == "contradict":
-        step.event = _contradiction(world, chance.choice(world.deliveries).event)
+        step.event = draw_contradiction(world, chance.choice(world.deliveries).event)
     elif action in ("post nonsense", "post unsigned"):
         step.action = "post"
         step.body = chance.choice(_NONSENSE)
@@ -210,57 +199,11 @@ def _draw(world: World, books: Books, action: str, process: str) -> Step:
     elif action == "outage":
         step.place = chance.choice([INBOX, INBOX, INBOX, SPOOL, WALLET])
         step.length = chance.choice([1, 2, 3, 10, FOR_LONG])
-    if step.event is not None and not step.body:
-        step.body = json.dumps(step.event).encode()
+    if step.event is not None:
+        step.body = step.body or json.dumps(step.event).encode()
+        if chance.random() < _CROWDED:
+            step.company = draw_company(world, step.event, has_limit=books.model.limit is not None)
     return step
-
-
-def _event(world: World) -> dict[str, Any]:
-    """An event in a world so small that much of it meets."""
-    chance, scene = world.chance, world.scene
-    if scene == "one account" and chance.random() < 0.85:
-        common = {"tenant_id": TENANT_ID, "pool_id": "a", "user_id": "p"}
-        # First come refunds that must wait, then entries that make room for them.
-        if chance.random() < (0.8 if len(world.deliveries) < 3 else 0.3):
-            return refund(**common)
-        return entry(**common, slots_filled=chance.randint(1, 4))
-    kind = "win" if scene == "wins" and chance.random() < 0.85 else chance.choice(_KINDS)
-    common = {
-        "tenant_id": TENANT_ID if chance.random() < 0.95 else _FOREIGN,
-        "pool_id": chance.choice("aaaab"),
-    }
-    player = chance.choice("pppq")
-    entry_type = chance.choice(["paid"] * 7 + ["bundle"] * 2 + ["credit"])
-    if kind == "win":
-        amount = chance.choice([10, 10, 10, 10, 10.5, 14, 0, HOLD_OVER + 1, 2000])
-        event = win(**common, winner_id=player, amount=amount)
-        if chance.random() < 0.6:
-            # Pools that pay nothing back.
-            event["pool_id"] = chance.choice("cdef")
-        if chance.random() < 0.1:
-            event["seed"] = _UNFAIR
-        return event
-    if kind == "refund":
-        amount = chance.choice([1, 1, 1, 1, 1, 1, 1, 1.5])
-        return refund(**common, user_id=player, entry_type=entry_type, refund_amount=amount)
-    if kind == "entry":
-        slot = chance.randint(1, 4)
-        return entry(**common, user_id=player, entry_type=entry_type, slots_filled=slot)
-    return {"event": "pool.paused", **common, "pool_size": chance.choice([1000, 100])}
-
-
-def _contradiction(world: World, event: dict[str, Any] | None) -> dict[str, Any]:
-    """The same event with another content."""
-    chance = world.chance
-    if event is None or event["event"] not in ("pool.win", "pool.entry"):
-        return _event(world)
-    player = "winner_id" if event["event"] == "pool.win" else "user_id"
-    change = chance.choice(["player", "amount", "size"])
-    if change == "player":
-        return event | {player: "q" if event[player] == "p" else "p"}
-    if change == "amount" and "amount" in event:
-        return event | {"amount": chance.choice([11, 12])}
-    return event | {"pool_size": 100}
 
 
 def _interesting_row(chance: random.Random, books: Books) -> int:
@@ -281,9 +224,3 @@ def _point(chance: random.Random) -> int:
 
 def _pick(chance: random.Random, weights: dict[str, int]) -> str:
     return chance.choices([*weights], [*weights.values()])[0]
-
-
-def _short(event: dict[str, Any]) -> str:
-    told = [f"{name}={event[name]}" for name in _TOLD if name in event]
-    odd = [each for each in (event.get("tenant_id"), event.get("seed")) if each in _ODD]
-    return " ".join([event["event"], *told, *odd])
