@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_deliveries_come_out_as_they_went_in(spool: Spool) -> None:
     facts = spool.facts()
     assert (facts.waiting, facts.refused, facts.oldest) == (250, 0, 1_800_000_000_000)
     drained: list[Delivery] = []
-    assert spool.drain(drained.append, _refusal) == 250
+    assert spool.drain(drained.extend, _refusal) == 250
     assert drained == deliveries
     assert spool.is_empty()
 
@@ -57,8 +58,21 @@ def test_deliveries_come_out_as_they_went_in(spool: Spool) -> None:
 def test_body_that_is_no_event_is_kept_as_well(spool: Spool) -> None:
     spool.put(accept(b"\xff{", 1))
     drained: list[Delivery] = []
-    spool.drain(drained.append, _refusal)
+    spool.drain(drained.extend, _refusal)
     assert [(each.body, each.event) for each in drained] == [(b"\xff{", None)]
+
+
+def test_what_is_handed_over_together_is_of_one_hour(spool: Spool) -> None:
+    """One transaction counts what it credits in one hour."""
+    hour = 3_600_000
+    times = [1, *(hour - 2 + number for number in range(50)), 3 * hour, 2 * hour]
+    for time in times:
+        spool.put(accept(b"{", time))
+    drained: list[list[int]] = []
+    spool.drain(lambda together: drained.append([each.received_at for each in together]), _refusal)
+    assert [time for together in drained for time in together] == times
+    assert all(len({time // hour for time in together}) == 1 for together in drained)
+    assert [len(together) for together in drained] == [3, 20, 20, 8, 1, 1]
 
 
 def test_outage_in_the_middle_leaves_the_rest_in_order(spool: Spool) -> None:
@@ -66,16 +80,16 @@ def test_outage_in_the_middle_leaves_the_rest_in_order(spool: Spool) -> None:
         spool.put(_delivery(number))
     drained: list[int] = []
 
-    def record(delivery: Delivery) -> None:
-        if len(drained) == 2:
+    def record(deliveries: Sequence[Delivery]) -> None:
+        if len(drained) + len(deliveries) > 2:
             raise OperationalError("", {}, Exception("gone"))
-        drained.append(delivery.received_at)
+        drained.extend(delivery.received_at for delivery in deliveries)
 
     with pytest.raises(OperationalError):
         spool.drain(record, _refusal)
     assert spool.facts().waiting == 3
     rest: list[Delivery] = []
-    spool.drain(rest.append, _refusal)
+    spool.drain(rest.extend, _refusal)
     assert [each.received_at - 1_800_000_000_000 for each in rest] == [2, 3, 4]
 
 
@@ -84,10 +98,11 @@ def test_refused_row_is_set_aside_and_blocks_nobody(spool: Spool) -> None:
         spool.put(_delivery(number))
     drained: list[int] = []
 
-    def record(delivery: Delivery) -> None:
-        if delivery.received_at == 1_800_000_000_001:
+    def record(deliveries: Sequence[Delivery]) -> None:
+        times = [delivery.received_at for delivery in deliveries]
+        if 1_800_000_000_001 in times:
             raise ValueError("this one, never")
-        drained.append(delivery.received_at)
+        drained.extend(times)
 
     assert spool.drain(record, _refusal) == 2
     facts = spool.facts()
@@ -116,7 +131,7 @@ def test_full_spool_says_so_and_has_room_again_when_drained(tmp_path: Path) -> N
     assert 50 < put < 1000
     with pytest.raises(SpoolError, match="full"):
         spool.put(_delivery(put))
-    assert spool.drain(lambda delivery: None, _refusal) == put
+    assert spool.drain(lambda deliveries: None, _refusal) == put
     spool.put(_delivery(0))
 
 
@@ -153,9 +168,9 @@ def test_processes_write_at_once(spool: Spool) -> None:
         for by in range(3)
     ]
     assert [writer.wait() for writer in writers] == [0, 0, 0]
-    bodies: list[bytes] = []
-    assert spool.drain(lambda delivery: bodies.append(delivery.body), _refusal) == 300
-    assert len(set(bodies)) == 300
+    drained: list[Delivery] = []
+    assert spool.drain(drained.extend, _refusal) == 300
+    assert len({delivery.body for delivery in drained}) == 300
 
 
 @contextmanager
@@ -193,9 +208,9 @@ def test_what_could_not_be_forgotten_is_handed_over_again(
         spool.put(_delivery(number))
     first: list[Delivery] = []
     with _reader(spool), pytest.raises(sqlite3.OperationalError):
-        spool.drain(first.append, _refusal)
+        spool.drain(first.extend, _refusal)
     again: list[Delivery] = []
-    assert spool.drain(again.append, _refusal) == 3
+    assert spool.drain(again.extend, _refusal) == 3
     assert again == first
     assert spool.is_empty()
 
@@ -224,7 +239,7 @@ def test_file_without_its_table_is_an_empty_spool(spool: Spool) -> None:
     assert spool.facts().waiting == 1
 
 
-def _never(delivery: Delivery) -> None:
+def _never(deliveries: Sequence[Delivery]) -> None:
     raise AssertionError("there is nothing to record")
 
 

@@ -137,10 +137,13 @@ class Intake:
         return True
 
     def _drain(self, spool: Spool, tell: Callable[[Recorded], None]) -> None:
-        def record(delivery: Delivery) -> None:
-            recorded = self._record(delivery)
+        def record(deliveries: Sequence[Delivery]) -> None:
+            prepared = [self._store.prepare(delivery) for delivery in deliveries]
+            with self._turn(PATIENCE):
+                recorded = self._write(prepared)
             self._mend()
-            tell(recorded)
+            for each in recorded:
+                tell(each)
 
         drained = spool.drain(record, _is_refusal)
         refused = spool.facts().refused

@@ -12,9 +12,12 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
+from itertools import islice
 from pathlib import Path
 
 from ..errors import InboxError
@@ -31,6 +34,13 @@ _WAIT = 5.0
 
 #: How many rows are read, and forgotten, at once when it is drained.
 _BATCH = 100
+
+#: How many are handed over at once.
+_TOGETHER = 20
+
+_HOUR = 3_600_000
+
+_Row = tuple[int, Delivery]
 
 _SCHEMA = (
     """
@@ -114,29 +124,26 @@ class Spool:
             ) from error
 
     def drain(
-        self, record: Callable[[Delivery], None], is_refusal: Callable[[Exception], bool]
+        self,
+        record: Callable[[Sequence[Delivery]], None],
+        is_refusal: Callable[[Exception], bool],
     ) -> int:
         """Hand over what waits, oldest first, and forget it.
 
         What was handed over and could not be forgotten is handed over again the next time, under the same receipt.
 
-        :param record: commits a delivery to the inbox.
+        :param record: commits deliveries of one hour to the inbox, all of them or none. If it fails, they are handed
+            over one by one.
         :param is_refusal: whether what it raised is about that one delivery.
         :returns: how many were handed over.
-        :raises Exception: what *record* raised, if it is no refusal; the rest waits.
+        :raises Exception: what *record* raised about one delivery, if it is no refusal; the rest waits.
         """
         drained = 0
         while rows := self._next_waiting():
             handed_over: list[int] = []
             try:
-                for number, delivery in rows:
-                    try:
-                        record(delivery)
-                    except Exception as error:
-                        if not is_refusal(error):
-                            raise
-                        self._set_aside(number, error)
-                    else:
+                for together in _together(rows):
+                    for number in self._hand_over(together, record, is_refusal):
                         handed_over.append(number)
             finally:
                 if handed_over:
@@ -189,7 +196,28 @@ class Spool:
             free=disk.free,
         )
 
-    def _next_waiting(self) -> list[tuple[int, Delivery]]:
+    def _hand_over(
+        self,
+        rows: Sequence[_Row],
+        record: Callable[[Sequence[Delivery]], None],
+        is_refusal: Callable[[Exception], bool],
+    ) -> Iterator[int]:
+        """Yield the numbers of those that are in the inbox, as soon as they are."""
+        try:
+            record([delivery for _, delivery in rows])
+        except Exception as error:
+            if len(rows) > 1:
+                # One is refused, or together they take longer than the inbox waits for.
+                for row in rows:
+                    yield from self._hand_over([row], record, is_refusal)
+            elif is_refusal(error):
+                self._set_aside(rows[0][0], error)
+            else:
+                raise
+        else:
+            yield from (number for number, _ in rows)
+
+    def _next_waiting(self) -> list[_Row]:
         with self._reading() as connection:
             if connection is None:
                 return []
@@ -255,6 +283,13 @@ class Spool:
             yield connection
         finally:
             connection.close()
+
+
+def _together(rows: Iterable[_Row]) -> Iterator[Sequence[_Row]]:
+    """Rows in a row that one transaction can record: it counts what it credits in one hour, see ``credits.py``."""
+    for _, of_one_hour in groupby(rows, lambda row: row[1].received_at // _HOUR):
+        while together := list(islice(of_one_hour, _TOGETHER)):
+            yield together
 
 
 def _size(connection: sqlite3.Connection) -> int:

@@ -35,7 +35,9 @@ from flask_pooled import sign_body
 from flask_pooled.inbox.batches import LARGEST
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Recorded
+from flask_pooled.inbox.entries import Prepared
 from flask_pooled.inbox.groupcommit import _Place
+from flask_pooled.inbox.groupcommit import GroupCommit
 from flask_pooled.state import state_of
 
 from .wallet import Wallet
@@ -210,7 +212,7 @@ class Process:
             # Nobody has written: the leader went another way, which is then everybody's.
             group._waiting.remove(waiting.place)
         else:
-            intake._group = cast(Any, waiting)
+            intake._group = cast(Any, _Written(waiting.place, group))
         intake._clock = lambda: waiting.now
         try:
             return self.post(body)
@@ -225,14 +227,24 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A thread that waits for another one to write. Then it stands in for the group commit, with what came of that."""
+    """A webhook's thread that waits for another one to write."""
 
     place: _Place
     #: When its webhook arrived, seconds since the epoch.
     now: float
 
-    def record(self, _delivery: object, _patience: float) -> Recorded:
-        return self.place.result()
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A group commit that has taken one delivery already."""
+
+    place: _Place
+    group: GroupCommit
+
+    def record(self, delivery: Prepared, patience: float) -> Recorded:
+        if delivery.delivery == self.place.delivery.delivery:
+            return self.place.result()
+        return self.group.record(delivery, patience)
 
 
 class _Observer:
