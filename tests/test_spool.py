@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from typing import cast
 
 import pytest
 from casino import win
@@ -22,6 +24,7 @@ from sqlalchemy.exc import OperationalError
 from flask_pooled.inbox import spool as spool_module
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Delivery
+from flask_pooled.inbox.intake import Intake
 from flask_pooled.inbox.spool import Spool
 from flask_pooled.inbox.spool import SpoolError
 
@@ -258,6 +261,8 @@ def test_folder_that_nobody_may_look_into_is_told(spool: Spool) -> None:
         for each in (spool.facts, spool.oldest, spool.is_empty):
             with pytest.raises(SpoolError, match="cannot be read"):
                 each()
+        # Something may wait; no store is asked.
+        assert Intake(cast(Any, None), spool, may_hang=lambda: False).has_spooled()
 
     child = start(look)
     try:

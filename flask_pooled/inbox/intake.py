@@ -87,7 +87,11 @@ class Intake:
 
     def has_spooled(self) -> bool:
         """Whether anything was ever spooled here, and so may wait. Looks at no more than the file's name."""
-        return self._spool is not None and self._spool.path.exists()
+        try:
+            return self._spool is not None and self._spool.is_there()
+        except OSError:
+            # Nobody may look. Who drains it tells what is wrong.
+            return True
 
     def oldest_spooled(self) -> int | None:
         """See :meth:`Spool.oldest`; ``None`` as well if there is no spool."""

@@ -252,7 +252,7 @@ class Spool:
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         """A connection, or ``None`` if nothing was ever put in. Writes nothing, where there may be no room to."""
         try:
-            if not self._is_there():
+            if not self.is_there():
                 yield None
                 return
             with self._connect(_WAIT) as connection:
@@ -265,7 +265,11 @@ class Spool:
                 f"the spool {self.path} cannot be read ({error}): see to its disk and permissions"
             ) from error
 
-    def _is_there(self) -> bool:
+    def is_there(self) -> bool:
+        """Whether anything was ever put in.
+
+        :raises OSError: nobody may look.
+        """
         # Path.exists() takes a folder that nobody may look into for an empty one, or not, by Python's version.
         with suppress(FileNotFoundError, NotADirectoryError):
             self.path.stat()
