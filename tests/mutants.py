@@ -3,6 +3,8 @@
     make mutants PART=core
     make mutants PART=recording
     make mutants PART=processing MODULES="claims attempts"
+    make mutants PART=writing
+    make mutants PART=keeping
 
 prints how many mutants each module has, how many were killed and how many survived, and then shows each survivor. It
 takes some twenty minutes of one processor for a part, less for some of its modules; nothing is left in the tree.
@@ -69,6 +71,27 @@ PARTS = {
             *("pace", "processing", "retries", "slow_receiver"),
         ),
         _FAST,
+    ),
+    # Many deliveries at once, and those that the database cannot take.
+    "writing": Part(
+        (
+            *("inbox/refund_batch", "inbox/fresh", "inbox/groupcommit", "inbox/spool"),
+            "inbox/intake",
+        ),
+        ("fresh", "groupcommit", "intake", "prune_spool", "refund_batch", "spool"),
+        f"{_FAST} and not both_ways and not processes and not together_is_as",
+    ),
+    # What people and time do with rows, and see of them.
+    "keeping": Part(
+        (
+            *("inbox/decisions", "inbox/prune", "inbox/endings", "inbox/importing"),
+            *("inbox/figures", "inbox/heartbeat", "inbox/bypass", "inbox/listing"),
+        ),
+        (
+            *("attempts_told", "bypass", "cli_decide", "cli_events", "cli_stats", "decisions"),
+            *("heartbeat", "importing", "listing", "prune", "prune_spool", "retries"),
+        ),
+        f"{_FAST} and not process",
     ),
 }
 

@@ -131,6 +131,29 @@ def test_waiting_ends_with_patience(group: GroupCommit, database: _Database) -> 
     assert database.batches == [[0], [2]]
 
 
+def test_call_is_heard_once_however_often_it_comes() -> None:
+    call = groupcommit._Call()
+    call.set()
+    call.set()
+    assert [call.wait(60), call.wait(0)] == [True, False]
+
+
+@pytest.mark.parametrize(("patience", "waited"), [(0.01, 0.01), (0.0, 0.0), (-1.0, 0.0)])
+def test_no_wait_is_longer_than_what_is_left(patience: float, waited: float) -> None:
+    call, asked = groupcommit._Call(), list[float]()
+
+    class Lock:
+        """Is never free, and says at once for how long it was asked."""
+
+        def acquire(self, timeout: float) -> bool:
+            asked.append(timeout)
+            return False
+
+    call._lock = Lock()  # type: ignore[assignment]
+    assert not call.wait(patience)
+    assert asked == [waited]
+
+
 class _EndedError(BaseException):
     """What ends a thread: a worker's timeout, a greenlet that is killed."""
 
@@ -187,6 +210,7 @@ def test_a_leader_that_is_ended_keeps_nobody_waiting(database: _Database) -> Non
         database.may_write.set()
         errors = [type(each.exception()) for each in sent]
     assert errors == [type(None), _EndedError, DeadlineError]
+    assert str(sent[2].exception()) == "the thread that wrote for others was ended"
     assert group.record(_delivery(3), 1).id == 3
 
 

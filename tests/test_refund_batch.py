@@ -98,6 +98,14 @@ def test_what_is_beyond_the_entries_is_told_apart_in_the_same_transaction(
     ]
 
 
+def test_only_one_of_them_has_room(casino: Casino, together: list[int]) -> None:
+    casino.post_all(*_entries("a"))
+    together.clear()
+    recorded = casino.state.inbox.store.record(_deliveries(*[refund(user_id="a")] * 2))
+    assert together == [1]
+    assert [each.state for each in recorded] == ["pending", "duplicate"]
+
+
 @pytest.mark.parametrize(
     "other",
     [win(pool_id="another"), refund(refund_amount=2), {"event": "pool.refund"}],
