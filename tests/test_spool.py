@@ -96,8 +96,9 @@ def test_outage_in_the_middle_leaves_the_rest_in_order(spool: Spool) -> None:
     assert [each.received_at - 1_800_000_000_000 for each in rest] == [2, 3, 4]
 
 
-def test_refused_row_is_set_aside_and_blocks_nobody(spool: Spool) -> None:
-    for number in range(3):
+@pytest.mark.parametrize("count", [2, 3])
+def test_refused_row_is_set_aside_and_blocks_nobody(spool: Spool, count: int) -> None:
+    for number in range(count):
         spool.put(_delivery(number))
     drained: list[int] = []
 
@@ -107,7 +108,7 @@ def test_refused_row_is_set_aside_and_blocks_nobody(spool: Spool) -> None:
             raise ValueError("this one, never")
         drained.extend(times)
 
-    assert spool.drain(record, _refusal) == 2
+    assert spool.drain(record, _refusal) == count - 1
     facts = spool.facts()
     assert (facts.waiting, facts.refused) == (0, 1)
     with sqlite3.connect(spool.path) as connection:
@@ -216,6 +217,12 @@ def test_what_could_not_be_forgotten_is_handed_over_again(
     assert spool.drain(again.extend, _refusal) == 3
     assert again == first
     assert spool.is_empty()
+
+
+def test_facts_tell_which_spool_it_is(spool: Spool) -> None:
+    facts = spool.facts()
+    assert (facts.path, facts.limit) == (str(spool.path), 512 * 1024 * 1024)
+    assert Spool(spool.path, limit=1000).facts().limit == 1000
 
 
 def test_facts_tell_of_the_disk(spool: Spool) -> None:
