@@ -29,9 +29,9 @@ from flask_pooled.cli.options import yes_option
 from flask_pooled.inbox.bulk import choose
 from flask_pooled.inbox.bulk import choose_by_id
 from flask_pooled.inbox.bulk import Chosen
+from flask_pooled.inbox.bulk import DECIDABLE
 from flask_pooled.inbox.bulk import decide_all
 from flask_pooled.inbox.bulk import Outcome
-from flask_pooled.inbox.bulk import STATES
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.state import State
 from flask_pooled.words import DECIDED
@@ -53,7 +53,7 @@ def _decision(action: str, *, why_required: bool = False) -> Callable[[_Command]
             who_option,
             filter_options,
             click.option(
-                "--state", type=click.Choice(STATES[action]), help="Only what is in this state."
+                "--state", type=click.Choice(DECIDABLE[action]), help="Only what is in this state."
             ),
             click.argument("ids", nargs=-1, type=EVENT_ID, metavar="[ID]..."),
         ):

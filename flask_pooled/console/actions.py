@@ -35,9 +35,9 @@ from flask_pooled.console.rendering import page
 from flask_pooled.inbox.bulk import choose
 from flask_pooled.inbox.bulk import choose_by_id
 from flask_pooled.inbox.bulk import Chosen
+from flask_pooled.inbox.bulk import DECIDABLE
 from flask_pooled.inbox.bulk import decide_all
 from flask_pooled.inbox.bulk import Outcome
-from flask_pooled.inbox.bulk import STATES
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.words import DECIDED
 from flask_pooled.words import searchable
@@ -69,7 +69,7 @@ def confirm(action: str) -> Response:
             400, "Nothing to decide", "Choose events in a list, or a filter that finds them."
         )
     listing = current_state().inbox.listing
-    if asked.which.state is not None and asked.which.state not in STATES[action]:
+    if asked.which.state is not None and asked.which.state not in DECIDABLE[action]:
         chosen = Chosen()
     elif ids:
         chosen = choose_by_id(listing, list(dict.fromkeys(ids))[:MOST])

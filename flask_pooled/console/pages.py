@@ -28,7 +28,7 @@ from flask_pooled.console.rendering import message
 from flask_pooled.console.rendering import page
 from flask_pooled.errors import InboxError
 from flask_pooled.events import KINDS
-from flask_pooled.inbox.bulk import STATES as DECIDABLE
+from flask_pooled.inbox.bulk import DECIDABLE
 from flask_pooled.inbox.holds import EXPLANATIONS
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import MOST_REPEATS

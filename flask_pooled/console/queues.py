@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask_pooled.inbox.bulk import STATES
+from flask_pooled.inbox.bulk import DECIDABLE
 from flask_pooled.inbox.listing import Listed
 
 
@@ -64,5 +64,5 @@ def actions_on(event: Listed) -> list[Action]:
     return [
         action
         for name, action in ACTIONS.items()
-        if event.state in STATES[name] and (event.state != "duplicate" or event.waits)
+        if event.state in DECIDABLE[name] and (event.state != "duplicate" or event.waits)
     ]

@@ -22,7 +22,7 @@ from .listing import Listing
 from .listing import LONGEST_PAGE
 
 #: In which states there are events that a decision can be about; ``duplicate``: refunds that wait for an entry.
-STATES = {
+DECIDABLE = {
     "release": ("held", "duplicate"),
     "discard": ("held", "dead", "duplicate"),
     "retry": ("dead", "pending"),
@@ -137,7 +137,7 @@ def _states(action: str, which: Filter) -> list[str]:
     surplus = which.kind == "pool.refund" and which.pool_id is not None
     return [
         state
-        for state in STATES[action]
+        for state in DECIDABLE[action]
         if state not in _ONLY_IF_ASKED_FOR and (state != "duplicate" or surplus)
     ]
 
