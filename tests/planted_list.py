@@ -93,8 +93,8 @@ BUGS = (
     Bug(
         "drain without recording first",
         "inbox/spool.py",
-        "                        record(delivery)\n",
-        "                        self._forget([number])\n                        record(delivery)\n",
+        "        try:\n            record([",
+        "        self._forget([number for number, _ in rows])\n        try:\n            record([",
     ),
     Bug(
         "forget the receipt",
