@@ -26,6 +26,6 @@ class Plan:
 
 
 FULL = Plan("full", rounds=9, seconds=4, events=5000, rows=10_000_000, storm=1_000_000)
-QUICK = Plan("quick", rounds=3, seconds=1, events=500, rows=100_000, storm=20_000)
+QUICK = Plan("quick", rounds=3, seconds=1, events=500, rows=100_000, storm=4_000)
 #: Tries the benchmarks themselves.
 SMALLEST = Plan("smallest", rounds=1, seconds=1, events=20, rows=1000, storm=100)

@@ -44,8 +44,11 @@ from benchmarks.wallet import create_wallet
 from benchmarks.wallet import refunds_by_player
 
 _ENTRIES_EACH = 10
-#: Bodies of one part at most, each of which has its own figures.
+#: Bodies of one part, each of which has its own figures, at most and at least.
 _PART = 20_000
+_SMALLEST_PART = 1_000
+#: Entries before the first part, of a player who gets nothing back: what is done once is done then.
+_WARMING = 500
 #: Milliseconds, and how much larger the servers may be at the end than after a tenth.
 _LATEST = 100
 _GROWTH = 1.2
@@ -63,6 +66,10 @@ class Storm:
         self.count = count
         self._players = max(count // _ENTRIES_EACH, 1)
         self._few = max(self._players // 100, 1)
+
+    def warming(self) -> Iterator[bytes]:
+        """Entries that come before all others."""
+        return (entry(self.count + number, "early bird") for number in range(_WARMING))
 
     def entries(self) -> Iterator[bytes]:
         """All entries, in the order in which the pool's slots are filled."""
@@ -121,6 +128,7 @@ def rows(plan: Plan) -> Iterator[Row]:
         environment = {FOLDER: str(Path(folder, "works")), URI: uri}
         worker = Process(stack.enter_context(running(WORKER, environment)).pid)
         backlog = Backlog(uri, str(Path(folder, contender.name)))
+        _send(folder, storm.warming(), _WARMING, server, worker, backlog)
         entries = _send(folder, storm.entries(), storm.count, server, worker, backlog)
         refunds = storm.refunds()
         given_back = _send(folder, refunds, len(refunds), server, worker, backlog)
@@ -138,7 +146,7 @@ def _send(
     backlog: Backlog,
 ) -> Course:
     course, path, left = Course(), Path(folder, "bodies"), iter(bodies)
-    size = min(count // 10 + 1, _PART)
+    size = min(max(count // 10 + 1, _SMALLEST_PART), _PART)
     started, signing = time.monotonic(), 0.0
     while True:
         before = time.monotonic()
@@ -167,7 +175,7 @@ def _in_time(storm: Storm, entries: Course, refunds: Course, count: int) -> Row:
 
 def _in_books(storm: Storm, uri: str, backlog: Backlog) -> Row:
     with create_engine(uri).connect() as connection:
-        booked, paid = count_entries(connection), refunds_by_player(connection)
+        booked, paid = count_entries(connection) - _WARMING, refunds_by_player(connection)
     states = backlog.states()
     unpaid = {state: states.get(state, 0) for state in storm.unpaid()}
     found = (
