@@ -89,6 +89,7 @@ PARTS = {
         ),
         (
             *("attempts_told", "bypass", "cli_decide", "cli_events", "cli_stats", "decisions"),
+            *("decisions_told", "endings"),
             *("heartbeat", "importing", "listing", "prune", "prune_spool", "retries"),
         ),
         f"{_FAST} and not process",

@@ -18,9 +18,12 @@ from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from flask_pooled import PoolRefund
+from flask_pooled.events import parse_event
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
+from flask_pooled.inbox.identity import event_identity
 from flask_pooled.inbox.refund_batch import record_paid
 
 pytestmark = pytest.mark.both_databases
@@ -96,6 +99,17 @@ def test_what_is_beyond_the_entries_is_told_apart_in_the_same_transaction(
         ("pending", None, None),
         ("held", "no_entries", None),
     ]
+
+
+def test_each_has_the_identity_of_its_ordinal(casino: Casino, together: list[int]) -> None:
+    casino.post_all(*_entries("a", "a"))
+    together.clear()
+    casino.state.inbox.store.record(_deliveries(*[refund(user_id="a")] * 2))
+    assert together == [2]
+    event = parse_event(json.dumps(refund(user_id="a")).encode())
+    assert isinstance(event, PoolRefund)
+    expected = [event_identity("royal-casino", event.with_ordinal(number)) for number in (1, 2)]
+    assert casino.rows("identity")[2:] == expected
 
 
 def test_only_one_of_them_has_room(casino: Casino, together: list[int]) -> None:

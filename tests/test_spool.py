@@ -139,13 +139,35 @@ def test_full_spool_says_so_and_has_room_again_when_drained(tmp_path: Path) -> N
     spool.put(_delivery(0))
 
 
+def test_limit_is_the_most_that_it_takes(spool: Spool) -> None:
+    spool.put(_delivery(1))
+    size = spool.facts().size
+    with pytest.raises(SpoolError) as told:
+        Spool(spool.path, limit=size).put(_delivery(2))
+    assert str(told.value) == (
+        f"the spool {spool.path} is full: bring the database back, so that it can be drained"
+    )
+    Spool(spool.path, limit=size + 1).put(_delivery(2))
+    assert spool.facts().waiting == 2
+
+
+def test_folders_are_made_as_well(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "one" / "in another" / "spool.sqlite")
+    spool.put(_delivery(1))
+    assert spool.facts().waiting == 1
+
+
 def test_file_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("no folder")
     with pytest.raises(SpoolError, match="POOLED_SPOOL"):
         Spool(tmp_path / "folder" / "spool.sqlite").put(_delivery(1))
     (tmp_path / "garbage").write_bytes(b"this is no database" * 1000)
-    with pytest.raises(SpoolError, match="cannot be written"):
+    with pytest.raises(SpoolError) as told:
         Spool(tmp_path / "garbage").put(_delivery(1))
+    assert str(told.value) == (
+        f"the spool {tmp_path / 'garbage'} cannot be written (file is not a database): see to its disk and "
+        "permissions, or set POOLED_SPOOL to a file that can be"
+    )
 
 
 def test_commits_are_synced(spool: Spool) -> None:
@@ -282,5 +304,8 @@ def test_file_that_is_none_is_told(spool: Spool) -> None:
     spool.path.parent.mkdir(parents=True, exist_ok=True)
     spool.path.write_bytes(b"not a database" * 1000)
     for look in (spool.facts, spool.oldest, spool.is_empty):
-        with pytest.raises(SpoolError, match="cannot be read"):
+        with pytest.raises(SpoolError) as told:
             look()
+        assert str(told.value) == (
+            f"the spool {spool.path} cannot be read (file is not a database): see to its disk and permissions"
+        )
