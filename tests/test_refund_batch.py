@@ -78,6 +78,7 @@ def test_refunds_with_room_are_written_together(casino: Casino, together: list[i
         )
     ]
     assert all(each.new and each.reason is None and each.alarm is None for each in recorded)
+    assert [each.event for each in recorded] == [delivery.event for delivery in deliveries]
     accounts = "SELECT player_id, entries, paid FROM pooled_account ORDER BY player_id"
     assert casino.sql(accounts) == [("a", 2, 2), ("b", 1, 1)]
     assert casino.sql("SELECT outcome FROM pooled_pool") == [("refunded",)]

@@ -46,6 +46,12 @@ def test_nothing_is_made_before_it_is_needed(spool: Spool, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_file_in_place_of_its_folder_is_an_empty_spool(spool: Spool) -> None:
+    spool.path.parent.write_text("no folder")
+    assert not spool.is_there()
+    assert (spool.is_empty(), spool.oldest()) == (True, None)
+
+
 def test_deliveries_come_out_as_they_went_in(spool: Spool) -> None:
     deliveries = [_delivery(number) for number in range(250)]
     for delivery in deliveries:
