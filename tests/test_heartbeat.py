@@ -122,6 +122,61 @@ def test_two_of_one_process_are_two(workers: Workers, clock: Clock) -> None:
     assert len(workers.seen()) == 1
 
 
+def test_row_says_who_it_is_and_since_when(workers: Workers, clock: Clock) -> None:
+    heartbeat = Heartbeat(workers, "celery", monotonic=clock)
+    heartbeat.beat()
+    clock.now += BEAT
+    heartbeat.beat()
+    with workers._database.read() as connection:
+        [row] = connection.exec_driver_sql("SELECT * FROM pooled_worker").mappings()
+    [seen] = workers.seen()
+    assert dict(row) == {
+        "name": seen.name,
+        "tenant": "royal-casino",
+        "mode": "celery",
+        "started_at": 1_000_000_000,
+        "seen_at": 1_000_010_000,
+    }
+
+
+def test_name_of_a_host_may_be_longer_than_the_column(
+    workers: Workers, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "h" * 300)
+    Heartbeat(workers, "worker", monotonic=clock).beat()
+    [seen] = workers.seen()
+    assert seen.name.startswith(f"{'h' * 200}:{os.getpid()}:worker-")
+
+
+def test_who_has_ended_takes_no_row_away_and_may_begin_again(
+    workers: Workers, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    heartbeat = Heartbeat(workers, "worker", monotonic=clock)
+    heartbeat.beat()
+    [first] = workers.seen()
+    heartbeat.close()
+    workers.note(first.name, "worker")
+    heartbeat.close()
+    assert len(workers.seen()) == 1
+    # At once, under another name.
+    heartbeat.beat()
+    assert len({seen.name for seen in workers.seen()}) == 2
+    assert caplog.records == []
+
+
+def test_each_failure_after_a_success_is_told(
+    workers: Workers, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    heartbeat = Heartbeat(workers, "worker", monotonic=clock)
+    for names in (("pooled_worker", "elsewhere"), ("elsewhere", "pooled_worker")) * 2:
+        with workers._database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE {} RENAME TO {}".format(*names))
+        for _ in range(2):
+            heartbeat.beat()
+            clock.now += BEAT
+    assert len(caplog.records) == 2
+
+
 def test_row_that_was_taken_away_comes_back(workers: Workers, clock: Clock) -> None:
     heartbeat = Heartbeat(workers, "worker", monotonic=clock)
     heartbeat.beat()
@@ -170,8 +225,10 @@ def test_failure_is_told_once_and_disturbs_nobody(
         clock.now += BEAT
     # It never wrote a row, so there is none to take back.
     heartbeat.close()
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "the work goes on" in caplog.text
+    [record] = caplog.records
+    assert (record.levelname, vars(record)["pooled_news"]) == ("WARNING", "worker.unnoted")
+    told = rf"the heartbeat of \S+:{os.getpid()}:thread-\w+ could not be written \(OperationalError\); the work goes on"
+    assert re.fullmatch(told, record.getMessage())
     with workers._database.write() as connection:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO pooled_worker")
     heartbeat.beat()

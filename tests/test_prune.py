@@ -130,6 +130,16 @@ def test_contradiction_whose_twin_was_paid_and_pruned_cannot_be_released(casino:
     casino.state.inbox.decisions.discard(twin, who="dana", why="paid already")
 
 
+def test_contradiction_of_what_was_paid_and_pruned_can_be_released(casino: Casino) -> None:
+    casino.post_all(win())
+    casino.drain()
+    prune(casino)
+    casino.post_all(win(winner_id="other"))
+    _decide(casino, "release", "held")
+    casino.drain()
+    assert [casino.balance(), casino.balance("other")] == [100_000, 100_000]
+
+
 def test_discarded_win_is_never_paid(casino: Casino) -> None:
     casino.post_all(win(amount=0.001))
     _decide(casino, "discard", "held")
