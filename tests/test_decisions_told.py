@@ -102,15 +102,7 @@ def test_refund_for_which_there_is_room_now_is_woken_as_well(
     assert woken == [(held, "pending"), (waiting, "pending")]
 
 
-def test_trail_has_the_time(casino: Casino, woken: list[tuple[int, str]]) -> None:
-    event_id = _event(casino, "held")
-    _decide(casino).discard(event_id, who="dana", why="no")
-    assert casino.sql(
-        "SELECT event_id, at, actor, action, from_state, to_state, reason FROM pooled_audit"
-    ) == [(event_id, _NOW, "dana", "discard", "held", "discarded", "no")]
-
-
-@pytest.mark.parametrize(
+_DECISIONS = pytest.mark.parametrize(
     ("action", "state", "new"),
     [
         ("release", "held", "pending"),
@@ -118,6 +110,20 @@ def test_trail_has_the_time(casino: Casino, woken: list[tuple[int, str]]) -> Non
         ("retry", "dead", "pending"),
     ],
 )
+
+
+@_DECISIONS
+def test_trail_tells_who_decided_when_and_why(
+    casino: Casino, woken: list[tuple[int, str]], action: str, state: str, new: str
+) -> None:
+    event_id = _event(casino, state)
+    getattr(_decide(casino), action)(event_id, who="dana", why="checked")
+    assert casino.sql(
+        "SELECT event_id, at, actor, action, from_state, to_state, reason FROM pooled_audit"
+    ) == [(event_id, _NOW, "dana", action, state, new, "checked")]
+
+
+@_DECISIONS
 def test_log_tells_who_decided(
     casino: Casino, caplog: pytest.LogCaptureFixture, action: str, state: str, new: str
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -140,6 +141,17 @@ def test_contradiction_of_what_was_paid_and_pruned_can_be_released(casino: Casin
     assert [casino.balance(), casino.balance("other")] == [100_000, 100_000]
 
 
+def test_contradiction_that_cannot_be_read_any_more_is_kept(casino: Casino) -> None:
+    """Only its body tells what it contradicts, and so how it would be known again."""
+    casino.post_all(win(), win(winner_id="other"))
+    _, contradiction = casino.rows("id")
+    _decide(casino, "discard", "held")
+    casino.drain()
+    casino.sql("UPDATE pooled_event SET body = :body WHERE state = 'discarded'", body=b"{}")
+    assert prune(casino).states == {"done": 1}
+    assert casino.rows("id") == [contradiction]
+
+
 def test_discarded_win_is_never_paid(casino: Casino) -> None:
     casino.post_all(win(amount=0.001))
     _decide(casino, "discard", "held")
@@ -167,6 +179,8 @@ def test_accounts_of_refunds_outlive_them(casino: Casino) -> None:
     casino.post_all(*entries, refund(), refund(), refund())
     casino.drain()
     assert prune(casino).states == {"done": 6}
+    # The account knows the refunds.
+    assert casino.sql("SELECT count(*) FROM pooled_known") == [(3,)]
     casino.post_all(*entries, refund(), refund(), refund())
     casino.drain()
     assert casino.balance() == 300
@@ -317,6 +331,18 @@ def test_between_two_batches_nothing_is_locked(
     assert progress == sorted(progress)
     assert all(0 <= part <= 1 for part in progress)
     assert (casino.drain(), casino.balance()) == (3, 301_000)
+
+
+def test_pause_is_as_long_as_what_it_follows_and_no_longer_than_that(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune_module, "_BATCH", 4)
+    _wins(casino, 8)
+    moments = iter([10.0, 10.125, 20.0, 25.0])
+    monkeypatch.setattr(prune_module, "time", SimpleNamespace(monotonic=lambda: next(moments)))
+    pauses: list[float] = []
+    pruner_of(casino, days=0, pause=pauses.append).prune()
+    assert pauses == [0.125, 0.2]
 
 
 def test_broken_off_at_any_statement_it_has_done_all_or_nothing_of_a_batch(
