@@ -89,8 +89,15 @@ PARTS = {
         ),
         (
             *("attempts_told", "bypass", "cli_decide", "cli_events", "cli_stats", "decisions"),
-            *("decisions_told", "endings"),
-            *("heartbeat", "importing", "listing", "prune", "prune_spool", "retries"),
+            *(
+                "decisions_counted",
+                "decisions_told",
+                "endings",
+                "figures",
+                "heartbeat",
+                "importing",
+            ),
+            *("importing_batches", "listing", "prune", "prune_spool", "retries"),
         ),
         f"{_FAST} and not process",
     ),
