@@ -213,6 +213,7 @@ def test_what_waits_for_somebody_is_never_pruned(make_casino: Callable[..., Casi
     casino.post_all(refund(pool_id="pool-4"), refund(pool_id="pool-4"))
     before = casino.rows("state")
     assert before == ["dead", "pending", "held", "held", "pending", "pending", "duplicate"]
+    assert pruner_of(casino).prune(dry_run=True).states == {}
     assert prune(casino).states == {}
     assert casino.rows("state") == before
     # The entry that was missing still pays it.
@@ -258,6 +259,7 @@ def test_other_tenants_are_left_alone(make_casino: Callable[..., Casino]) -> Non
     for each in (casino, other):
         each.post_all(win())
         each.drain()
+    assert pruner_of(casino).prune(dry_run=True).events == 1
     assert prune(casino).events == 1
     assert casino.rows("tenant") == ["other-casino"]
     # The same pool of another tenant is another event.
@@ -295,7 +297,13 @@ def test_hours_of_the_daily_limit_go_after_their_day(make_casino: Callable[..., 
     casino.drain()
     for old in (hour - 200, hour - 30):
         casino.sql("INSERT INTO pooled_credit VALUES ('royal-casino', :hour, 1)", hour=old)
+    casino.sql("INSERT INTO pooled_credit VALUES ('noble-casino', :hour, 1)", hour=hour - 200)
     pruner_of(casino, days=0).prune()
+    # Those of another tenant are its own.
+    assert casino.sql("SELECT hour FROM pooled_credit WHERE tenant = 'noble-casino'") == [
+        (hour - 200,)
+    ]
+    casino.sql("DELETE FROM pooled_credit WHERE tenant = 'noble-casino'")
     hours = [row.hour - hour for row in casino.sql("SELECT hour FROM pooled_credit ORDER BY hour")]
     assert hours[1] == -30
     assert 0 <= hours[2] <= 1
