@@ -341,6 +341,28 @@ def test_between_two_batches_nothing_is_locked(
     assert (casino.drain(), casino.balance()) == (3, 301_000)
 
 
+def test_it_tells_how_far_it_is_and_keeps_the_hours_that_are_looked_back_on(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prune_module, "_BATCH", 2)
+    hour = 500_000
+    first = hour * 3_600_000
+    for number in range(4):
+        body = json.dumps(win(pool_id=f"p-{number}")).encode()
+        casino.state.inbox.store.record([accept(body, first + 1000 * number)])
+    casino.drain()
+    casino.sql("UPDATE pooled_event SET settled_at = received_at")
+    casino.sql("DELETE FROM pooled_credit")
+    for old in (1, hour - 25, hour - 24):
+        casino.sql("INSERT INTO pooled_credit VALUES ('royal-casino', :hour, 1)", hour=old)
+    pruner, progress = pruner_of(casino), list[float]()
+    pruner._clock = lambda: (first + 4000) / 1000
+    pruned = pruner.prune(0, progress=progress.append)
+    assert (pruned.before, pruned.events) == (first + 4000, 4)
+    assert progress == [0.25, 0.75, 1]
+    assert casino.sql("SELECT hour FROM pooled_credit") == [(hour - 24,)]
+
+
 def test_pause_is_as_long_as_what_it_follows_and_no_longer_than_that(
     casino: Casino, monkeypatch: pytest.MonkeyPatch
 ) -> None:
