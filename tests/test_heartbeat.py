@@ -164,6 +164,19 @@ def test_who_has_ended_takes_no_row_away_and_may_begin_again(
     assert caplog.records == []
 
 
+def test_row_that_was_never_written_is_not_taken_back(
+    workers: Workers, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken_back: list[str] = []
+    heartbeat = Heartbeat(workers, "worker", monotonic=clock)
+    monkeypatch.setattr(workers, "forget", taken_back.append)
+    with workers._database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE pooled_worker")
+    heartbeat.beat()
+    heartbeat.close()
+    assert taken_back == []
+
+
 def test_each_failure_after_a_success_is_told(
     workers: Workers, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,4 +249,5 @@ def test_failure_is_told_once_and_disturbs_nobody(
     with workers._database.write() as connection:
         connection.exec_driver_sql("DROP TABLE pooled_worker")
     heartbeat.close()
-    assert len(caplog.records) == 2
+    [_, record] = caplog.records
+    assert re.fullmatch(told, record.getMessage())
