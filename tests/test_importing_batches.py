@@ -74,12 +74,20 @@ def test_each_is_told_and_all_are_of_the_time_of_their_import(
     assert imported.faults == {5: "the body is not a JSON object but an array"}
 
 
-def test_reparse_takes_batch_after_batch(rejected: Casino) -> None:
+def test_reparse_takes_batch_after_batch(rejected: Casino, monkeypatch: pytest.MonkeyPatch) -> None:
     importer, told = _importer(rejected), list[Any]()
+    record, sizes = importer._store.record_noting, list[int]()
+
+    def counting(deliveries: Any, note: Any) -> Any:
+        sizes.append(len(deliveries))
+        return record(deliveries, note)
+
+    monkeypatch.setattr(importer._store, "record_noting", counting)
     no_event, *_ = rejected.rows("id")
     foreseen = importer.foresee_reparse()
     imported = importer.reparse(who="dana", why="version 2", tell=told.append)
     assert foreseen == imported
+    assert sizes == [1, 2, 2]
     assert imported.events == {("pool.win", "pending", None): 5}
     assert imported.faults == {no_event: "the body is not a JSON object but an array"}
     assert [each.id for each in told] == rejected.rows("id")[6:]
