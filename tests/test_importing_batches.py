@@ -110,6 +110,16 @@ def test_what_another_tenant_rejected_is_its_own(
     assert set(rejected.rows("tenant", "reason")) == {("royal-casino", None)}
 
 
+def test_all_refunds_that_an_import_made_room_for_are_counted(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_BATCH", 1)
+    casino.post_all(refund(), refund(), refund())
+    entries = [json.dumps(entry(slots_filled=slot)).encode() for slot in (1, 2, 3, 4)]
+    imported = casino.state.inbox.import_bodies(entries, who="dana")
+    assert (imported.promoted, imported.cents) == (2, 200)
+
+
 def test_refund_that_an_import_made_room_for_and_a_limit_holds_is_no_payment(
     make_casino: Callable[..., Casino],
 ) -> None:
