@@ -259,7 +259,8 @@ def test_quick_receivers_are_committed_together_more_and_more(casino: Casino) ->
     assert len(commits) == 3
 
 
-def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:
+def _slow_down(casino: Casino) -> None:
+    """Have a receiver that takes too long for company."""
     time = [0.0]
     processor = casino.state.inbox.processor
     processor._monotonic = processor._batches._monotonic = lambda: time[0]
@@ -268,22 +269,18 @@ def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:
     def is_slow(app: Flask, **extra: Any) -> None:
         time[0] += LONGEST * 2
 
+
+def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:
+    _slow_down(casino)
     _post_wins(casino, 4)
     with _commits(casino) as commits:
         assert casino.drain() == 4
     assert len(commits) == 4
-    assert processor._pace.size == 1
+    assert casino.state.inbox.processor._pace.size == 1
 
 
 def test_limit_does_not_count_what_became_too_late(casino: Casino) -> None:
-    time = [0.0]
-    processor = casino.state.inbox.processor
-    processor._monotonic = processor._batches._monotonic = lambda: time[0]
-
-    @pool_win.connect_via(casino.app)
-    def is_slow(app: Flask, **extra: Any) -> None:
-        time[0] += LONGEST * 2
-
+    _slow_down(casino)
     _post_wins(casino, 4)
     assert casino.drain(limit=3) == 3
 
