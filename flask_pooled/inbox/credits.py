@@ -11,10 +11,16 @@ from ..settings import Settings
 from .tables import Tables
 from .upsert import insert_for
 
-_HOUR = 3_600_000
-
 #: The row that is locked by whoever counts. It has no cents and is never within the day that is looked back on.
 _LOCKED_HOUR = 0
+
+
+def hour_of(at: int) -> int:
+    """The hour in which a transaction counts what it credits, since the epoch.
+
+    :param at: milliseconds since the epoch.
+    """
+    return at // 3_600_000
 
 
 class Credits:
@@ -30,7 +36,7 @@ class Credits:
         self._connection = connection
         self._table = tables.credit
         self._tenant = settings.tenant
-        self._hour = at // _HOUR
+        self._hour = hour_of(at)
         limit = settings.hold_daily_over
         self._limit = None if limit is None else to_cents(limit)
         self._spent: int | None = None

@@ -48,8 +48,14 @@ def pool_key(tenant: str, tenant_id: str, pool_id: str) -> bytes:
 
 def account_key(tenant: str, event: PoolEntry | PoolRefund) -> bytes:
     """The key of the refund account that an entry makes room in and a refund takes room from."""
-    pool = pool_key(tenant, event.tenant_id, event.pool_id)
-    return _within(pool, tenant, event.tenant_id, event.pool_id, event.user_id, event.entry_type)
+    return _account_key(tenant, event.tenant_id, event.pool_id, event.user_id, event.entry_type)
+
+
+@lru_cache(maxsize=256)
+def _account_key(tenant: str, tenant_id: str, pool_id: str, user_id: str, entry_type: str) -> bytes:
+    # Remembered for the length of a batch, as whoever locks, judges and counts asks for it.
+    pool = pool_key(tenant, tenant_id, pool_id)
+    return _within(pool, tenant, tenant_id, pool_id, user_id, entry_type)
 
 
 def event_identity(tenant: str, event: Event) -> bytes | None:

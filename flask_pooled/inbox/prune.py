@@ -27,6 +27,7 @@ from sqlalchemy.engine import Row
 from ..errors import PayloadError
 from ..events import parse_event
 from ..settings import Settings
+from .credits import hour_of
 from .database import Database
 from .identity import event_identity
 from .identity import receipts_since
@@ -48,7 +49,6 @@ _LONGEST_PAUSE = 0.2
 _READ = ("id", "receipt", "received_at", "state", "kind", "identity", "content", "original_id")
 
 _DAY = 86_400_000
-_HOUR = 3_600_000
 
 #: States that nobody waits for any more.
 _SETTLED = ("done", "duplicate", "rejected", "discarded")
@@ -209,6 +209,6 @@ class Pruner:
                 delete(credit).where(
                     credit.c.tenant == self._settings.tenant,
                     # Zero is no hour but a lock. A day is looked back on, even from a day that is kept.
-                    credit.c.hour.between(1, before // _HOUR - 25),
+                    credit.c.hour.between(1, hour_of(before) - 25),
                 )
             )

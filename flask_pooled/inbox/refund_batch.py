@@ -47,21 +47,25 @@ def record_paid(
     :param deliveries: all that the transaction has not recorded yet.
     :returns: what was written, by receipt; the others are to be recorded one by one, now.
     """
+    if len(deliveries) < 2:
+        return {}
     refunds = [
         (delivery, delivery.event)
         for delivery in deliveries
         if isinstance(delivery.event, PoolRefund) and hold_reason(delivery.event, settings) is None
     ]
-    if len(deliveries) < 2 or len(refunds) < len(deliveries):
+    if len(refunds) < len(deliveries):
         return {}
-    counts, rows = Counter[bytes](), list[dict[str, Any]]()
+    counts, paid = Counter[bytes](), list[tuple[PoolRefund, dict[str, Any]]]()
     for delivery, refund in refunds:
         key = account_key(settings.tenant, refund)
         verdict = books.judge_refund(refund, before=counts[key])
         if verdict.ordinal is not None:
             counts[key] += 1
             identity = event_identity(settings.tenant, refund.with_ordinal(verdict.ordinal))
-            rows.append(event_row(settings.tenant, delivery, refund, verdict, identity=identity))
+            row = event_row(settings.tenant, delivery, refund, verdict, identity=identity)
+            paid.append((refund, row))
+    rows = [row for _, row in paid]
     # Each of them fits under the limit if all of them do.
     cents = sum(row["cents"] for row in rows)
     if not rows or _is_any_known(connection, tables, rows) or not credits_.allows(cents):
@@ -72,12 +76,10 @@ def record_paid(
         raise OvertakenError
     credits_.add(cents)
     books.count_paid(counts)
-    events = {delivery.receipt: refund for delivery, refund in refunds}
     recorded = {}
-    for row in rows:
-        event = events[row["receipt"]]
-        books.note_outcome(event)
-        recorded[row["receipt"]] = Recorded(ids[row["identity"]], "pending", event=event)
+    for refund, row in paid:
+        books.note_outcome(refund)
+        recorded[row["receipt"]] = Recorded(ids[row["identity"]], "pending", event=refund)
     return recorded
 
 

@@ -147,8 +147,7 @@ class Books:
     def note_paid(self, refund: PoolRefund) -> int:
         """Count a refund that will be paid, and say which one of its account it is."""
         key = account_key(self._tenant, refund)
-        self._accounts[key].paid += 1
-        self._update(self._tables.account, key, paid=self._accounts[key].paid)
+        self.count_paid({key: 1})
         return self._accounts[key].paid
 
     def count_paid(self, counts: Mapping[bytes, int]) -> None:

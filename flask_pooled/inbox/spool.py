@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import InboxError
+from .credits import hour_of
 from .delivery import accept
 from .delivery import Delivery
 from .disk import disk_of
@@ -37,8 +38,6 @@ _BATCH = 100
 
 #: How many are handed over at once.
 _TOGETHER = 20
-
-_HOUR = 3_600_000
 
 _Row = tuple[int, Delivery]
 
@@ -150,6 +149,17 @@ class Spool:
                     self._forget(handed_over)
             drained += len(handed_over)
         return drained
+
+    def is_there(self) -> bool:
+        """Whether anything was ever put in.
+
+        :raises OSError: nobody may look.
+        """
+        # Path.exists() takes a folder that nobody may look into for an empty one, or not, by Python's version.
+        with suppress(FileNotFoundError, NotADirectoryError):
+            self.path.stat()
+            return True
+        return False
 
     def is_empty(self) -> bool:
         """Whether nothing waits to be drained.
@@ -265,17 +275,6 @@ class Spool:
                 f"the spool {self.path} cannot be read ({error}): see to its disk and permissions"
             ) from error
 
-    def is_there(self) -> bool:
-        """Whether anything was ever put in.
-
-        :raises OSError: nobody may look.
-        """
-        # Path.exists() takes a folder that nobody may look into for an empty one, or not, by Python's version.
-        with suppress(FileNotFoundError, NotADirectoryError):
-            self.path.stat()
-            return True
-        return False
-
     @contextmanager
     def _connect(self, wait: float) -> Iterator[sqlite3.Connection]:
         # Opened anew each time: it is rarely used, by any thread, and across forks.
@@ -290,8 +289,8 @@ class Spool:
 
 
 def _together(rows: Iterable[_Row]) -> Iterator[Sequence[_Row]]:
-    """Rows in a row that one transaction can record: it counts what it credits in one hour, see ``credits.py``."""
-    for _, of_one_hour in groupby(rows, lambda row: row[1].received_at // _HOUR):
+    """Rows in a row that one transaction can record: it counts what it credits in one hour."""
+    for _, of_one_hour in groupby(rows, lambda row: hour_of(row[1].received_at)):
         while together := list(islice(of_one_hour, _TOGETHER)):
             yield together
 
