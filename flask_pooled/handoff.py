@@ -115,8 +115,12 @@ class Handoff:
     def observe(self, outcome: str, event: Event, reason: str | None) -> None:
         """Tell the observers what became of an event; what they raise is logged."""
         signal = _OBSERVER_SIGNALS[outcome]
+        observers = [*signal.receivers_for(self._app)]
+        if not observers:
+            # As of nearly all that is done: then it is to cost nothing.
+            return
         with self._app.app_context():
-            for receiver in signal.receivers_for(self._app):
+            for receiver in observers:
                 try:
                     receiver(self._app, event=event, reason=reason)
                 except Exception:

@@ -217,7 +217,7 @@ def test_transaction_of_several_that_failed_is_told_once(
     casino.post_all(*(win(pool_id=str(number)) for number in range(3)))
     processor = casino.state.inbox.processor
     processor._pace.size = 3
-    processor._batches._monotonic = lambda: 0.0
+    processor._pace._monotonic = lambda: 0.0
     monkeypatch.setattr(batches, "commit", fail)
     assert casino.drain() == 0
     assert _told(caplog, logging.WARNING) == [

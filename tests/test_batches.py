@@ -29,6 +29,7 @@ from flask_pooled import Pooled
 from flask_pooled.inbox import batches
 from flask_pooled.inbox.batches import LARGEST
 from flask_pooled.inbox.batches import LONGEST
+from flask_pooled.inbox.database import Database
 from flask_pooled.inbox.processing import Processor
 from flask_pooled.state import state_of
 
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.both_databases
 def _be_quick(processor: Processor) -> None:
     """As if it had been found out already, and however busy the machine is."""
     processor._pace.size = LARGEST
-    processor._monotonic = processor._batches._monotonic = lambda: 0.0
+    processor._pace._monotonic = lambda: 0.0
 
 
 @pytest.fixture
@@ -251,7 +252,7 @@ def test_limit_counts_what_was_begun(casino: Casino) -> None:
 def test_quick_receivers_are_committed_together_more_and_more(casino: Casino) -> None:
     processor = casino.state.inbox.processor
     processor._pace.size = 1
-    processor._monotonic = lambda: 100.0
+    processor._pace._monotonic = lambda: 100.0
     _post_wins(casino, 7)
     with _commits(casino) as commits:
         assert casino.drain() == 7
@@ -259,11 +260,31 @@ def test_quick_receivers_are_committed_together_more_and_more(casino: Casino) ->
     assert len(commits) == 3
 
 
+def test_wait_for_others_is_not_taken_for_slow_receivers(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time, in_order = [0.0], Database._in_order
+    pace = casino.state.inbox.processor._pace
+    pace.size, pace._monotonic = 1, lambda: time[0]
+
+    @contextmanager
+    def waits(database: Database) -> Iterator[None]:
+        time[0] += LONGEST * 2
+        with in_order(database):
+            yield
+
+    monkeypatch.setattr(Database, "_in_order", waits)
+    _post_wins(casino, 7)
+    with _commits(casino) as commits:
+        assert casino.drain() == 7
+    assert len(commits) == 3
+
+
 def _slow_down(casino: Casino) -> None:
     """Have a receiver that takes too long for company."""
     time = [0.0]
     processor = casino.state.inbox.processor
-    processor._monotonic = processor._batches._monotonic = lambda: time[0]
+    processor._pace._monotonic = lambda: time[0]
 
     @pool_win.connect_via(casino.app)
     def is_slow(app: Flask, **extra: Any) -> None:

@@ -143,7 +143,7 @@ def test_transaction_that_one_of_several_loses_is_nobodys_attempt(
     casino = make_casino()
     processor = casino.state.inbox.processor
     processor._pace.size = 3
-    processor._batches._monotonic = lambda: 0.0
+    processor._pace._monotonic = lambda: 0.0
 
     @pool_win.connect_via(casino.app)
     def loses_the_transaction(app: Flask, event: Any, session: Any, **extra: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from flask_pooled.inbox.database import Database
 from flask_pooled.inbox.database import open_engine
+from flask_pooled.inbox.database import TURN
 from flask_pooled.inbox.outages import is_busy
 from flask_pooled.inbox.outages import is_outage
 from flask_pooled.inbox.queuelock import QueueLock
@@ -105,18 +107,25 @@ def _queue(path: Path) -> int:
     return sum("->" in line and f":{inode} " in line for line in lines)
 
 
-def test_thread_whose_turn_it_is_waits_for_no_other(database: Database) -> None:
-    with database.turn(60), database.write() as connection:
-        connection.execute(text("INSERT INTO line VALUES ('within')"))
+def test_thread_whose_turn_it_is_waits_for_no_other(path: Path, database: Database) -> None:
+    other = Database(lambda: open_engine(_url(path)), owned=True)
+    with database.turn(60):
+        for way in (database, other):
+            started = time.monotonic()
+            with way.write() as connection:
+                connection.execute(text("INSERT INTO line VALUES ('within')"))
+            assert time.monotonic() - started < TURN
+    other.close()
 
 
-def test_turn_ends_when_the_transaction_has_begun(path: Path, database: Database) -> None:
+def test_turn_lasts_as_long_as_the_transaction(path: Path, database: Database) -> None:
     with database.begun() as connection:
         connection.execute(text("INSERT INTO line VALUES ('slow')"))
-        # Wallet code may take long: the others wait for SQLite then, the first of them with the turn.
-        with QueueLock(Path(f"{path}.turn")).hold(1):
-            pass
+        with pytest.raises(TimeoutError), QueueLock(Path(f"{path}.turn")).hold(0.05):
+            raise AssertionError
         connection.commit()
+    with QueueLock(Path(f"{path}.turn")).hold(1):
+        pass
 
 
 def test_failed_write_gives_its_turn_back(path: Path, database: Database) -> None:

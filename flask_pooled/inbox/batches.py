@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -32,21 +34,38 @@ from .handler import ReceiverError
 LARGEST = 64
 
 #: For how long one transaction goes on to begin further events, seconds. On SQLite webhooks wait for it.
-LONGEST = 0.05
+LONGEST = 0.03
 
 Deliver = Callable[[Connection, "Row[Any]", Event], Sequence[str]]
 
 
 class Pace:
-    """How many events the next transaction takes: twice as many while they are quick, and one where they are slow."""
+    """How many events the next transaction takes: twice as many while they are quick, and one where they are slow.
 
-    def __init__(self) -> None:
+    :param monotonic: seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.size = 1
+        self._monotonic = monotonic
+
+    @contextmanager
+    def timing(self, begun: Callable[[], int]) -> Iterator[Callable[[], bool]]:
+        """Note how long the block took: only the work itself, since to wait for others says nothing about it.
+
+        :param begun: asked at the end: how many events were begun.
+        :returns: whether it has become too late to begin another one.
+        """
+        since = self._monotonic()
+        try:
+            yield lambda: self._monotonic() > since + LONGEST
+        finally:
+            self.note(begun(), self._monotonic() - since)
 
     def note(self, events: int, seconds: float) -> None:
         """So many events took so long."""
         if seconds > LONGEST:
-            self.size = max(events // 2, 1)
+            self.size = max(events * 3 // 4, 1)
         elif seconds < LONGEST / 2 and events >= self.size:
             self.size = min(self.size * 2, LARGEST)
 
@@ -78,7 +97,7 @@ class Batches:
 
     :param database: the wallet's, or for events without receivers any.
     :param deliver: runs the receivers of an event.
-    :param monotonic: seconds.
+    :param pace: is told how long they took.
     """
 
     def __init__(
@@ -87,13 +106,13 @@ class Batches:
         claims: Claims,
         endings: Endings,
         deliver: Deliver,
-        monotonic: Callable[[], float] = time.monotonic,
+        pace: Pace,
     ) -> None:
         self._database = database
         self._claims = claims
         self._endings = endings
         self._deliver = deliver
-        self._monotonic = monotonic
+        self._pace = pace
 
     def work(self, claims: Sequence[Claim], stop: Callable[[], bool], worked: Worked) -> None:
         """Work on the events, and commit.
@@ -104,11 +123,13 @@ class Batches:
         :raises BrokenBatchError: one of them took the transaction with it.
         :raises Exception: the transaction failed. Nothing of it was written, or all of it if only the answer got lost.
         """
-        with self._database.begun() as connection:
-            until = self._monotonic() + LONGEST
+        with (
+            self._database.begun() as connection,
+            self._pace.timing(lambda: len(claims) - len(worked.given_back)) as is_late,
+        ):
             pending = self._claims.lock_all(connection, claims)
             for number, (claim, row) in enumerate(pending):
-                if number and (self._monotonic() > until or _ends(worked) or stop()):
+                if number and (is_late() or _ends(worked) or stop()):
                     worked.given_back.extend(rest for rest, _ in pending[number:])
                     self._claims.give_back(connection, worked.given_back)
                     break

@@ -98,10 +98,13 @@ class Database:
 
     @contextmanager
     def begun(self) -> Iterator[Connection]:
-        """As :meth:`write`, for work that takes long: it is to commit by itself, and other turns begin meanwhile."""
-        with self.engine.connect() as connection:
-            with self._in_order():
-                begin_writing(connection)
+        """As :meth:`write`, for work that is to commit by itself.
+
+        Who has the next turn is to wait for this one and not for SQLite, which has them look again after pauses that
+        grow. It may take long, as wallet code may: then they wait no longer for a turn than :data:`TURN`.
+        """
+        with self._in_order(), self.engine.connect() as connection:
+            begin_writing(connection)
             yield connection
 
     @contextmanager

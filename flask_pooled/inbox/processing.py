@@ -99,10 +99,9 @@ class Processor:
         )
         # Where the last attempt is ended by a crash, none may be spent on company.
         self._alone = settings.max_attempts == 1
-        self._monotonic = monotonic
-        self._pace = Pace()
+        self._pace = Pace(monotonic)
         self._batches = Batches(
-            wallet or database, self._claims, self._endings, self._deliver_within, monotonic
+            wallet or database, self._claims, self._endings, self._deliver_within, self._pace
         )
 
     @contextmanager
@@ -146,13 +145,11 @@ class Processor:
             claims = self._attempts.claim(until, others, most, is_alone)
             if not claims:
                 break
-            begun = self._monotonic()
             if len(claims) == 1:
                 begun_with, done_with = 1, int(self._attempt(claims[0]))
             else:
                 begun_with, done_with = self._attempt_together(claims, stop)
             attempts, done = attempts + begun_with, done + done_with
-            self._pace.note(begun_with, self._monotonic() - begun)
         return done
 
     def _apart(self) -> Callable[[Row[Any]], bool]:
@@ -238,7 +235,7 @@ class Processor:
 
     def _work_within(self, wallet: Database, claim: Claim) -> Event | None:
         """Wallet code and the mark that it has run, in one transaction."""
-        with wallet.begun() as connection:
+        with wallet.begun() as connection, self._pace.timing(_one):
             row = self._claims.lock(connection, claim)
             if row is None:
                 return None
@@ -270,12 +267,17 @@ class Processor:
             return None
         event = event_of(row)
         try:
-            receivers = self._handler.deliver(event, None)
+            with self._pace.timing(_one):
+                receivers = self._handler.deliver(event, None)
         except BaseException as error:
             raise ReceiverError(counts=not is_outage_elsewhere(error)) from error
         with self._database.write() as connection:
             self._endings.done(connection, row, receivers)
         return event
+
+
+def _one() -> int:
+    return 1
 
 
 def _let_through(error: BaseException | None) -> None:

@@ -24,6 +24,16 @@ from sqlalchemy.exc import OperationalError
 from .queuelock import QueueLock
 
 
+class _Held(threading.local):
+    """The files at which it is this thread's turn."""
+
+    def __init__(self) -> None:
+        self.paths: set[Path] = set()
+
+
+_held = _Held()
+
+
 class Turns:
     """The turns of one user of a database, in one process.
 
@@ -32,17 +42,17 @@ class Turns:
 
     def __init__(self, url: URL) -> None:
         self._path = _path(url)
-        self._held = threading.local()
 
     @contextmanager
     def take(self, seconds: float) -> Iterator[None]:
-        """Be the one whose turn it is for the block. Within it, the same thread need not wait again.
+        """Be the one whose turn it is for the block. Within it, the same thread need not wait again, by whichever way
+        it comes to the file.
 
         :param seconds: the longest wait for it.
         :raises sqlalchemy.exc.OperationalError: others had it for so long: "database is locked", as SQLite says when
             its own lock is not to be had.
         """
-        if self._path is None or getattr(self._held, "it", False):
+        if self._path is None or self._path in _held.paths:
             yield
             return
         with ExitStack() as stack:
@@ -53,8 +63,8 @@ class Turns:
             except OSError:
                 # The file is somebody else's, or cannot be made: then in no order.
                 pass
-            self._held.it = True
-            stack.callback(setattr, self._held, "it", False)
+            _held.paths.add(self._path)
+            stack.callback(_held.paths.discard, self._path)
             yield
 
 
