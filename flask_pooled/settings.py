@@ -193,8 +193,13 @@ def _secrets(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "POOLED_WEBHOOK_SECRET_FALLBACKS", fallback
 
 
+def is_short(secret: str) -> bool:
+    """Whether a secret gives HMAC-SHA256 less than its full strength (RFC 7518, section 3.2)."""
+    return len(secret.encode()) < _FULL_STRENGTH
+
+
 def _warnings(values: Mapping[str, Any]) -> Iterator[str]:
-    short = {key for key, secret in _secrets(values) if len(secret.encode()) < _FULL_STRENGTH}
+    short = {key for key, secret in _secrets(values) if is_short(secret)}
     if short:
         yield (
             f"Shorter than {_FULL_STRENGTH} bytes: {', '.join(sorted(short))}. HMAC-SHA256 needs "

@@ -127,6 +127,20 @@ def test_warnings(
     assert evidence in finding["evidence"]
 
 
+def test_only_the_secret_that_is_short_is_called_so(
+    make_casino: Callable[..., Casino], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POOLED_JWT_SECRET", "short-jwt-secret")
+    monkeypatch.setenv("POOLED_WEBHOOK_SECRET", WEBHOOK_SECRET)
+    casino = make_casino(
+        POOLED_JWT_SECRET="short-jwt-secret", POOLED_WEBHOOK_SECRET_FALLBACKS=["an-old-one"]
+    )
+    casino.connect()
+    found = _findings(casino.app)
+    assert found["jwt secret"]["evidence"] == "it is shorter than 32 bytes"
+    assert found["webhook secret"]["result"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("code", "evidence", "fix"),
     [

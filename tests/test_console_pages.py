@@ -50,7 +50,7 @@ def test_overview(casino: Casino, operator: Operator) -> None:
     assert "1 event is dead: nobody was paid, and nobody tries any more." in text
     assert "1 event is held: waiting for somebody to decide." in text
     assert "1 body was rejected" in text
-    assert "pending 1 done 2 dead 1 held 1 duplicate 1 rejected 1 discarded 0" in text
+    assert "pending 1 held 1 dead 1 done 2 duplicate 1 rejected 1 discarded 0" in text
     assert "1 pending, the oldest for" in text
     assert "7 in the last minute, 7 in the last hour, 7 in the last day" in text
     assert "1 without a valid signature" in text

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import click
 
+from flask_pooled.cli.app import USAGE
 from flask_pooled.sandbox import create_sandbox
 from flask_pooled.sandbox import Faults
 from flask_pooled.sandbox import RunningSandbox
@@ -16,9 +17,6 @@ from flask_pooled.sandbox import SandboxError
 from flask_pooled.sandbox import serve
 
 _SECRETS = ("POOLED_JWT_SECRET", "POOLED_WEBHOOK_SECRET")
-
-#: A port that cannot be opened or an option that makes no sense: the exit code of every usage error.
-_USAGE = 2
 
 
 @click.command()
@@ -143,7 +141,7 @@ def sandbox(
         serve(app, host, port, on_start=lambda running: _announce(running, made_up))
     except SandboxError as error:
         click.echo(f"Error: {error}", err=True)
-        raise click.exceptions.Exit(_USAGE) from None
+        raise click.exceptions.Exit(USAGE) from None
     click.echo("Sandbox stopped.")
 
 

@@ -15,12 +15,11 @@ from flask_pooled.cli.app import app_state
 from flask_pooled.cli.app import needs_database
 from flask_pooled.cli.options import json_option
 from flask_pooled.cli.terminal import coloured
+from flask_pooled.inbox.listing import STATES
 from flask_pooled.stats import read_stats
 from flask_pooled.stats import spool_stats
 from flask_pooled.words import safe
 from flask_pooled.words import span
-
-_STATES = ("pending", "held", "dead", "done", "duplicate", "rejected", "discarded")
 
 #: What a person should do about events in a state.
 _HINTS = {
@@ -54,7 +53,7 @@ def stats(as_json: bool) -> None:
 def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"Tenant {facts['tenant']}, dispatch by {facts['dispatch']}"
     yield ""
-    for name in _STATES:
+    for name in STATES:
         count = facts["states"].get(name, 0)
         hint = _HINTS.get(name, "") if count else ""
         if name == "pending" and facts["oldest_pending_seconds"] is not None:

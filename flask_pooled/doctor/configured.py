@@ -12,6 +12,7 @@ from flask_pooled.doctor.findings import warning
 from flask_pooled.doctor.findings import yours
 from flask_pooled.handoff import Handoff
 from flask_pooled.inbox.listing import Filter
+from flask_pooled.settings import is_short
 
 #: How many ids are shown; there should be one.
 _SHOWN = 5
@@ -34,9 +35,8 @@ def secret_check(key: str) -> Look:
                 "it came from app.config, not from the environment",
                 f"keep it out of the code: set the environment variable {key}",
             )
-        for each in settings.warnings:
-            if "Shorter" in each and key in each:
-                return warning("it is shorter than 32 bytes", "ask Pooled for a longer one")
+        if is_short(used):
+            return warning("it is shorter than 32 bytes", "ask Pooled for a longer one")
         return ok("from the environment, and used for nothing else")
 
     check.__doc__ = f"{key} comes from the environment, and is used for nothing else."

@@ -30,8 +30,8 @@ from .plans import SAYING_NO_ENTRY
 from .plans import SAYING_NOT_DONE
 from .tables import Tables
 
-#: Every state that an event may be in.
-STATES = ("pending", "done", "dead", "held", "duplicate", "rejected", "discarded")
+#: Every state that an event may be in; first those in which it waits for somebody.
+STATES = ("pending", "held", "dead", "done", "duplicate", "rejected", "discarded")
 
 #: The longest page.
 LONGEST_PAGE = 1000
