@@ -97,7 +97,7 @@ PARTS = {
                 "heartbeat",
                 "importing",
             ),
-            *("importing_batches", "listing", "prune", "prune_spool", "retries"),
+            *("importing_batches", "listing", "prune", "prune_batches", "prune_spool", "retries"),
         ),
         f"{_FAST} and not process",
     ),
