@@ -172,11 +172,12 @@ BUGS = (
     Bug(
         "mark done before the receivers",
         "inbox/processing.py",
-        "        event = event_of(row)\n        try:\n"
-        "            receivers = self._handler.deliver(event, None)\n",
-        "        event = event_of(row)\n        with self._database.write() as connection:\n"
-        '            self._endings.done(connection, row, ["early"])\n'
-        "        try:\n            receivers = self._handler.deliver(event, None)\n",
+        "            with self._pace.timing(_one):\n"
+        "                receivers = self._handler.deliver(event, None)\n",
+        "            with self._database.write() as connection:\n"
+        '                self._endings.done(connection, row, ["early"])\n'
+        "            with self._pace.timing(_one):\n"
+        "                receivers = self._handler.deliver(event, None)\n",
     ),
     Bug(
         "mark done in a transaction of its own",

@@ -31,6 +31,7 @@ from patients import told
 from flask_pooled import Pooled
 from flask_pooled.cli import pooled
 from flask_pooled.doctor import guide
+from flask_pooled.doctor import reached
 from flask_pooled.doctor.checks import OF_THE_APP
 from flask_pooled.doctor.checks import OF_THE_PAGE
 from flask_pooled.doctor.checks import OF_THE_SITE
@@ -57,6 +58,16 @@ def test_fault_is_named(
     assert fault.row in first["guide"]
     if fault.row in guide.ERRORS:
         assert _as_documented(first) in _section(fault.row)
+
+
+def test_inline_is_named_where_the_answer_was_slow(
+    make_casino: Callable[..., Casino], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    casino = make_casino(POOLED_DISPATCH="inline")
+    casino.connect()
+    monkeypatch.setattr(reached, "_SLOW", 0.0)
+    found = findings(casino.app)["webhook time"]
+    assert (found["result"], found["fix"]) == ("warning", "choose thread, worker or celery")
 
 
 def _section(row: str) -> str:
