@@ -109,6 +109,16 @@ def test_one_that_is_refused_costs_the_others_nothing(
     assert database.batches == [[0], [1, 2, 3], [1], [2], [3]]
 
 
+def test_one_of_two_that_is_refused_costs_the_other_nothing(
+    database: _Database, send: Callable[[int], Sent]
+) -> None:
+    database.refused[1] = ValueError("not this one")
+    sent = send(3)
+    assert isinstance(sent[1].exception(), ValueError)
+    assert [each.result().id for each in (sent[0], sent[2])] == [0, 2]
+    assert database.batches == [[0], [1, 2], [1], [2]]
+
+
 def test_a_database_that_is_away_is_tried_once_for_all(
     database: _Database, send: Callable[[int], Sent]
 ) -> None:
@@ -122,7 +132,7 @@ def test_waiting_ends_with_patience(group: GroupCommit, database: _Database) -> 
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(group.record, _delivery(0), 60)
         eventually(lambda: database.batches == [[0]])
-        with pytest.raises(DeadlineError):
+        with pytest.raises(DeadlineError, match=r"^others were writing for 0\.01 seconds$"):
             group.record(_delivery(1), 0.01)
         database.may_write.set()
         assert first.result().id == 0
@@ -262,3 +272,17 @@ def test_turn_that_does_not_come_costs_the_leader_alone(database: _Database) -> 
     assert database.batches == [[1]]
     # No longer than the leader's own patience.
     assert asked[0] <= 30 < asked[1] <= 60
+
+
+def test_leader_whose_patience_has_ended_waits_for_no_turn(database: _Database) -> None:
+    database.may_write.set()
+    asked: list[float] = []
+
+    @contextmanager
+    def take(seconds: float) -> Iterator[None]:
+        asked.append(seconds)
+        yield
+
+    # It may be told to lead in its last moment.
+    assert GroupCommit(database.write, lambda error: False, take).record(_delivery(1), 0).id == 1
+    assert asked == [0]
