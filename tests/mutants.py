@@ -5,6 +5,8 @@
     make mutants PART=processing MODULES="claims attempts"
     make mutants PART=writing
     make mutants PART=keeping
+    make mutants PART=reaching
+    make mutants PART=telling
 
 prints how many mutants each module has, how many were killed and how many survived, and then shows each survivor. It
 takes some twenty minutes of one processor for a part, less for some of its modules; nothing is left in the tree.
@@ -78,7 +80,10 @@ PARTS = {
             *("inbox/refund_batch", "inbox/fresh", "inbox/groupcommit", "inbox/spool"),
             "inbox/intake",
         ),
-        ("fresh", "groupcommit", "intake", "prune_spool", "refund_batch", "spool"),
+        (
+            *("fresh", "groupcommit", "intake", "intake_told", "prune_spool", "refund_batch"),
+            "spool",
+        ),
         f"{_FAST} and not both_ways and not processes and not together_is_as",
     ),
     # What people and time do with rows, and see of them.
@@ -100,6 +105,28 @@ PARTS = {
             *("importing_batches", "listing", "prune", "prune_batches", "prune_spool", "retries"),
         ),
         f"{_FAST} and not process",
+    ),
+    # How the database and the spool's disk are reached, by one at a time, and what it means if they are not.
+    "reaching": Part(
+        (
+            *("inbox/claimlock", "inbox/database", "inbox/deadline", "inbox/disk"),
+            *("inbox/outages", "inbox/queuelock", "inbox/store", "inbox/turns"),
+        ),
+        (
+            *("attempts_told", "claimlock", "databases", "doctor_safety", "groupcommit"),
+            *("hung_database", "messages", "queuelock", "recorded", "retries", "schema"),
+            *("silence", "spool", "turns"),
+        ),
+        f"{_FAST} and not process",
+    ),
+    # What people are shown, and what they decide about many events at once.
+    "telling": Part(
+        ("inbox/audit", "inbox/blocked", "inbox/bodies", "inbox/bulk"),
+        (
+            *("bodies", "cli_decide", "cli_events", "cli_show", "console_decisions"),
+            *("console_pages", "decisions_told"),
+        ),
+        _FAST,
     ),
 }
 
