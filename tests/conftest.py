@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable
@@ -51,6 +52,14 @@ _SIGNALS: list[Signal] = [
 ]
 
 
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the processes that tests start, also where the shell ignores it, as for what it has put into the
+    background.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -73,14 +82,14 @@ def _own_receivers(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     names = ("receivers", "_by_receiver", "_by_sender", "_weak_senders")
-    before = [{name: vars(signal)[name].copy() for name in names} for signal in _SIGNALS]
-    for signal in _SIGNALS:
-        signal._clear_state()
+    before = [{name: vars(each)[name].copy() for name in names} for each in _SIGNALS]
+    for each in _SIGNALS:
+        each._clear_state()
     yield
-    for signal, state in zip(_SIGNALS, before, strict=True):
-        signal._clear_state()
+    for each, state in zip(_SIGNALS, before, strict=True):
+        each._clear_state()
         for name in names:
-            vars(signal)[name].update(state[name])
+            vars(each)[name].update(state[name])
 
 
 @pytest.fixture(autouse=True)
