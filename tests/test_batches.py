@@ -29,6 +29,7 @@ from flask_pooled import Pooled
 from flask_pooled.inbox import batches
 from flask_pooled.inbox.batches import LARGEST
 from flask_pooled.inbox.batches import LONGEST
+from flask_pooled.inbox.claims import Claims
 from flask_pooled.inbox.database import Database
 from flask_pooled.inbox.processing import Processor
 from flask_pooled.state import state_of
@@ -298,6 +299,31 @@ def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:
         assert casino.drain() == 4
     assert len(commits) == 4
     assert casino.state.inbox.processor._pace.size == 1
+
+
+def test_pace_does_not_count_what_became_too_late(casino: Casino) -> None:
+    _slow_down(casino)
+    _post_wins(casino, 4)
+    processor = casino.state.inbox.processor
+    assert processor.run(stop=lambda: bool(casino.seen)) == 1
+    assert processor._pace.size == 1
+
+
+def test_first_event_is_begun_however_late_it_has_become(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time, lock_all = [0.0], Claims.lock_all
+    casino.state.inbox.processor._pace._monotonic = lambda: time[0]
+
+    def lock_slowly(*args: Any) -> Any:
+        time[0] += LONGEST * 2
+        return lock_all(*args)
+
+    monkeypatch.setattr(Claims, "lock_all", lock_slowly)
+    _post_wins(casino, 3)
+    with _commits(casino) as commits:
+        assert casino.drain() == 3
+    assert len(commits) == 3
 
 
 def test_limit_does_not_count_what_became_too_late(casino: Casino) -> None:

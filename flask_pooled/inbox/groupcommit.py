@@ -40,6 +40,7 @@ class _Call:
 
     def set(self) -> None:
         """Give it; nothing happens if that was done and nobody has waited since."""
+        # Who is told to lead before it has begun to wait never waits, and is told again that it is done.
         with suppress(RuntimeError):
             self._lock.release()
 
