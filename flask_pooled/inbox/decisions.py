@@ -216,6 +216,9 @@ class Decisions:
 class _Case:
     """One event, locked after the account that it belongs to, as everywhere."""
 
+    #: Set by :meth:`move`, with which every decision ends.
+    new_state: str
+
     def __init__(
         self, connection: Connection, tables: Tables, settings: Settings, row: Row[Any], at: int
     ) -> None:
@@ -224,7 +227,6 @@ class _Case:
         self._events = tables.event
         self._tenant = settings.tenant
         self.at = at
-        self.new_state = row.state
         # A repeat has no body of its own, a rejected body is no event, and about neither can anything be decided.
         self.event: Event | None = None
         if row.body is not None and row.state != "rejected":
