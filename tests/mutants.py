@@ -123,7 +123,7 @@ PARTS = {
     "telling": Part(
         ("inbox/audit", "inbox/blocked", "inbox/bodies", "inbox/bulk"),
         (
-            *("bodies", "cli_decide", "cli_events", "cli_show", "console_decisions"),
+            *("bodies", "bulk", "cli_decide", "cli_events", "cli_show", "console_decisions"),
             *("console_pages", "decisions_told"),
         ),
         _FAST,
