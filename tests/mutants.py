@@ -126,7 +126,7 @@ PARTS = {
             *("bodies", "bulk", "cli_decide", "cli_events", "cli_show", "console_decisions"),
             *("console_pages", "decisions_told"),
         ),
-        _FAST,
+        f"{_FAST} and not process",
     ),
 }
 
