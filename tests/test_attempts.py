@@ -274,8 +274,38 @@ def test_wallet_that_hides_the_loss_of_its_connection_is_no_attempt(
     assert casino.rows("state", "attempts") == [("pending", 0)]
 
 
+def _fill(session: Any) -> None:
+    # So little of it is kept in memory that SQLite has to write, fails, and rolls back all of it by itself.
+    session.execute(text("PRAGMA cache_size = 2"))
+    session.execute(text("CREATE TABLE filler (content BLOB)"))
+    for _ in range(100):
+        session.execute(text("INSERT INTO filler VALUES (zeroblob(5000))"))
+
+
+def _fill_by_the_driver(session: Any) -> None:
+    driver = session.connection().connection.driver_connection
+    driver.execute("PRAGMA cache_size = 2")
+    driver.execute("CREATE TABLE filler (content BLOB)")
+    driver.executemany("INSERT INTO filler VALUES (zeroblob(?))", [(5000,)] * 100)
+
+
+def _fill_and_explain(session: Any) -> None:
+    try:
+        _fill(session)
+    except SQLAlchemyError as error:
+        raise LookupError("the wallet is not well") from error
+
+
+def _fill_and_stumble(session: Any) -> None:
+    try:
+        _fill(session)
+    except SQLAlchemyError:
+        raise LookupError("the wallet is not well")  # noqa: B904  # as it happens
+
+
+@pytest.mark.parametrize("fill", [_fill, _fill_by_the_driver, _fill_and_explain, _fill_and_stumble])
 def test_disk_that_is_full_in_a_receiver_is_an_outage(
-    make_casino: Callable[..., Casino], backend: str
+    make_casino: Callable[..., Casino], backend: str, fill: Callable[[Any], None]
 ) -> None:
     if backend == "postgresql":
         # The server's disk is not ours to fill.
@@ -288,11 +318,7 @@ def test_disk_that_is_full_in_a_receiver_is_an_outage(
         casino.credit(session, event)
         session.commit()
         if full:
-            # So little of it is kept in memory that SQLite has to write, fails, and rolls back all of it by itself.
-            session.execute(text("PRAGMA cache_size = 2"))
-            session.execute(text("CREATE TABLE filler (content BLOB)"))
-            for _ in range(100):
-                session.execute(text("INSERT INTO filler VALUES (zeroblob(5000))"))
+            fill(session)
 
     casino.post_all(win())
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -37,6 +37,8 @@ def _cut(text: str) -> list[tuple[int, str]]:
         ('[{"a": [1]},\n {"b": "],["}]', [(1, '{"a": [1]}'), (2, '{"b": "],["}')]),
         ('{\n  "a": 1\n}\n{"b":2}', [(1, '{\n  "a": 1\n}'), (4, '{"b":2}')]),
         ('[{"a":1}] {"b":2} [{"c":3}]', [(1, '{"a":1}'), (1, '{"b":2}'), (1, '{"c":3}')]),
+        ('[{"a":1},{"b":2}]{"c":3}', [(1, '{"a":1}'), (1, '{"b":2}'), (1, '{"c":3}')]),
+        ("\n{}\n{}\n{}\n", [(2, "{}"), (3, "{}"), (4, "{}")]),
         ('"text" 5 null', [(1, '"text"'), (1, "5"), (1, "null")]),
         ('{"a": 1e999999, "b": NaN}', [(1, '{"a": 1e999999, "b": NaN}')]),
         (f'{{"a": {"9" * 5000}}}', [(1, f'{{"a": {"9" * 5000}}}')]),
@@ -58,9 +60,12 @@ def test_byte_order_mark_is_no_part_of_a_body() -> None:
         (b'[{"a":1} {"b":2}]', "line 1: it is no JSON"),
         (b'[{"a":1},\n', "line 2: it is no JSON"),
         (b"[", "line 1: it is no JSON"),
+        (b"\n?\n\n", "line 2: it is no JSON"),
+        (b'{"a":1}\n{"b":}\n{"c":3}', "line 2: it is no JSON"),
+        (b'[{"a":1}\n{"b":2}\n]\n', "line 2: it is no JSON"),
         (b'{"a":1},{"b":2}', "line 1: it is no JSON"),
-        (b'{"a":1}\n{"b":"\xff"}', "line 2: it is no UTF-8"),
-        (b'{"a":' + b"[" * 100_000, "line 1: it is no JSON"),
+        (b'\n{"b":"\xff"}\n{"c":3}\n', "line 2: it is no UTF-8"),
+        (b'{"a":' + b"[" * 100_000 + b"\n", "line 1: it is no JSON"),
     ],
 )
 def test_what_is_no_json_is_refused_with_its_line(data: bytes, error: str) -> None:

@@ -10,6 +10,7 @@ from casino import entry
 from casino import refund
 from casino import win
 
+from flask_pooled.inbox import bulk
 from flask_pooled.inbox.bulk import choose
 from flask_pooled.inbox.bulk import choose_by_id
 from flask_pooled.inbox.bulk import decide_all
@@ -59,6 +60,19 @@ def test_sum_is_what_a_release_would_pay(casino: Casino) -> None:
         ("pool.win", "held", "over_limit"): 3,
         ("pool.win", "held", "wrong_amount"): 1,
     }
+
+
+def test_more_than_a_page_are_all_chosen_once(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "LONGEST_PAGE", 2)
+    assert choose(casino.state.inbox.listing, "release", Filter()).ids == casino.rows("id")
+
+
+def test_repeats_are_nothing_to_be_decided(casino: Casino) -> None:
+    casino.post_all(win(pool_id="pool-0"), entry(), entry())
+    assert sorted(casino.states()) == ["duplicate", "duplicate", "held", "held", "held", "pending"]
+    assert choose(casino.state.inbox.listing, "discard", Filter(state="duplicate")).ids == []
 
 
 def test_limit_takes_what_came_last_and_oldest_first(casino: Casino) -> None:

@@ -13,8 +13,11 @@ from casino import win
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from interleaving import each_statement
+from own_postgres import own_server
 from sqlalchemy import create_engine
+from sqlalchemy import make_url
 from sqlalchemy import text
+from sqlalchemy import URL
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import OperationalError
@@ -182,6 +185,32 @@ def test_failure_after_a_commit_to_another_database_is_tried_again(
     assert _handle(casino, note_elsewhere, LookupError) == [1, 1]
     assert casino.rows("state", "attempts") == [("pending", 2)]
     assert "another database" in caplog.text
+
+
+def test_database_of_the_same_name_on_another_server_is_another(
+    make_casino: Callable[..., Casino], wallet_uri: str | URL
+) -> None:
+    if not isinstance(wallet_uri, URL):
+        # With SQLite a file is one database.
+        return
+    casino = make_casino()
+    with own_server() as other:
+        # Where the server is, stands in the query: both are spoken to by a socket.
+        name = wallet_uri.database
+        server = create_engine(other.uri, isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        server.dispose()
+        engine = create_engine(make_url(other.uri).set(database=name))
+        assert (engine.url.host, engine.url.port) == (wallet_uri.host, wallet_uri.port)
+
+        def note_elsewhere(casino: Casino, session: Any) -> None:
+            with engine.begin() as connection:
+                connection.execute(text("CREATE TABLE IF NOT EXISTS note (id INTEGER)"))
+
+        assert _handle(casino, note_elsewhere, LookupError) == [1, 1]
+        engine.dispose()
+    assert casino.rows("state", "attempts") == [("pending", 2)]
 
 
 def test_reading_beside_the_transaction_is_no_bypass(make_casino: Callable[..., Casino]) -> None:

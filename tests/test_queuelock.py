@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
@@ -19,6 +20,8 @@ from forks import was_killed
 from served_casino import eventually
 
 from flask_pooled.inbox import queuelock
+from flask_pooled.inbox.deadline import DeadlineError
+from flask_pooled.inbox.queuelock import _Place
 from flask_pooled.inbox.queuelock import QueueLock
 
 _LOCKS = Path("/proc/locks")
@@ -98,6 +101,39 @@ def test_lock_that_is_held_for_a_moment_takes_no_thread(
         monkeypatch.setattr("flask_pooled.inbox.queuelock.time.sleep", look_on)
         with QueueLock(path).hold(60):
             assert len(looks) == 3
+
+
+def test_lock_that_comes_in_the_last_moment_is_held(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(seconds: float, queue: Callable[[], None]) -> None:
+        queue()
+        raise DeadlineError
+
+    monkeypatch.setattr(_Place, "_look", lambda place, until: False)
+    monkeypatch.setattr(queuelock, "call_within", too_late)
+    lock = QueueLock(path)
+    for _ in range(2):
+        with lock.hold(10), path.open() as other, pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_lock_is_for_everybody_who_may_write_there(path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        with QueueLock(path).hold(10):
+            assert path.stat().st_mode & 0o777 == 0o664
+    finally:
+        os.umask(before)
+
+
+def test_who_waits_in_vain_is_told_for_how_long(path: Path) -> None:
+    with (
+        _held_elsewhere(path),
+        pytest.raises(TimeoutError, match=r"^others had the lock for 0\.1 seconds$"),
+        QueueLock(path).hold(0.1),
+    ):
+        raise AssertionError
 
 
 def test_waiting_ends_in_time_and_leaves_one_thread(path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -70,6 +73,25 @@ def test_turn_of_another_process_is_waited_for_so_long(path: Path, database: Dat
         with pytest.raises(OperationalError) as told, database.turn(0.05):
             raise AssertionError
         # To everybody it is what SQLite says of its own lock.
+        with ExitStack() as waiting:
+            # Its own lock is had, and not to be had.
+            for _ in range(2):
+                connection = waiting.enter_context(closing(sqlite3.connect(path, timeout=0)))
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    told_by_sqlite = error
+        cause = told.value.orig
+        assert isinstance(cause, sqlite3.OperationalError)
+        assert (
+            str(cause),
+            cause.sqlite_errorcode,
+            cause.sqlite_errorname,
+            told.value.statement,
+        ) == (
+            *(str(told_by_sqlite), told_by_sqlite.sqlite_errorcode),
+            *(told_by_sqlite.sqlite_errorname, "BEGIN IMMEDIATE"),
+        )
         assert is_busy(told.value)
         assert is_outage(told.value)
     with database.turn(60):
