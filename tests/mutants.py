@@ -67,10 +67,13 @@ PARTS = {
     ),
     # From its row to wallet code.
     "processing": Part(
-        ("inbox/attempts", "inbox/batches", "inbox/claims", "inbox/processing"),
         (
-            *("attempts", "attempts_told", "batches", "bypass", "claimlock", "clock", "decisions"),
-            *("pace", "processing", "retries", "slow_receiver"),
+            *("inbox/attempts", "inbox/batches", "inbox/blocked", "inbox/claims"),
+            "inbox/processing",
+        ),
+        (
+            *("attempts", "attempts_told", "batches", "blocked", "bypass", "claimlock", "clock"),
+            *("decisions", "pace", "processing", "retries", "slow_receiver"),
         ),
         _FAST,
     ),
@@ -113,15 +116,15 @@ PARTS = {
             *("inbox/outages", "inbox/queuelock", "inbox/store", "inbox/turns"),
         ),
         (
-            *("attempts_told", "claimlock", "databases", "doctor_safety", "groupcommit"),
-            *("hung_database", "messages", "queuelock", "recorded", "retries", "schema"),
-            *("silence", "spool", "turns"),
+            *("attempts_told", "claimlock", "databases", "deadline", "doctor_safety"),
+            *("groupcommit", "hung_database", "messages", "outage_signs", "queuelock"),
+            *("recorded", "retries", "schema", "silence", "spool", "turns"),
         ),
         f"{_FAST} and not process",
     ),
     # What people are shown, and what they decide about many events at once.
     "telling": Part(
-        ("inbox/audit", "inbox/blocked", "inbox/bodies", "inbox/bulk"),
+        ("inbox/audit", "inbox/bodies", "inbox/bulk"),
         (
             *("bodies", "bulk", "cli_decide", "cli_events", "cli_show", "console_decisions"),
             *("console_pages", "decisions_told"),

@@ -12,6 +12,7 @@ from casino import refund
 from casino import win
 
 from flask_pooled import InboxError
+from flask_pooled.inbox.audit import check_actor
 from flask_pooled.inbox.decisions import Decisions
 
 pytestmark = pytest.mark.both_databases
@@ -191,6 +192,7 @@ def test_other_refusals_say_what_to_do(casino: Casino) -> None:
     with pytest.raises(InboxError) as told:
         decide.release(event_id, who=" ")
     assert str(told.value) == "say who decides, in at most 255 characters"
+    check_actor("x" * 255, "decides")
     casino.sql("UPDATE pooled_event SET body = :body", body=b"{}")
     with pytest.raises(InboxError) as told:
         decide.release(event_id, who="dana")

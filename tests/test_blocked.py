@@ -1,0 +1,121 @@
+"""Events that wait for a programmer: which, and how often it is said."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from casino import Casino
+from casino import entry
+from casino import refund
+from casino import win
+from flask import Flask
+
+from flask_pooled import pool_event
+from flask_pooled import pool_win
+
+Told = list[tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Callable[[], Told]:
+    """The alarms since this was asked last, with what machines see of them."""
+
+    def read() -> Told:
+        found = [
+            (
+                record.getMessage(),
+                {key: value for key, value in vars(record).items() if key.startswith("pooled_")},
+            )
+            for record in caplog.records
+            if record.levelno == logging.CRITICAL
+        ]
+        caplog.clear()
+        return found
+
+    return read
+
+
+def _no_receiver(event_id: int, kind: str) -> tuple[str, dict[str, Any]]:
+    name = kind.replace(".", "_")
+    return (
+        f"event {event_id} and perhaps more ({kind}) must wait: no receiver is connected to {name}. "
+        f"Connect one with @{name}.connect in a module that is imported at startup",
+        {"pooled_news": "event.blocked", "pooled_id": event_id, "pooled_kind": kind},
+    )
+
+
+def test_each_kind_is_told_once_a_minute(
+    make_casino: Callable[..., Casino], told: Callable[[], Told]
+) -> None:
+    casino = make_casino()
+    now = [1_800_000_000.0]
+    casino.state.inbox.processor._clock = lambda: now[0]
+    assert casino.drain() == 0
+    casino.post_all(entry(), win(pool_id="won"), refund(pool_id="expired"))
+    assert told() == []
+    both = [_no_receiver(2, "pool.win"), _no_receiver(3, "pool.refund")]
+    for seconds, alarms in (
+        (0, both),
+        (0, []),
+        (0.5, []),
+        (59.4, []),
+        (0.1, both),
+        # A clock that was set back.
+        (-3600, both),
+        (59.9, []),
+    ):
+        now[0] += seconds
+        casino.drain()
+        assert told() == alarms
+    assert casino.states() == ["done", "pending", "pending"]
+
+
+def test_what_nobody_waits_for_is_not_told(
+    make_casino: Callable[..., Casino], told: Callable[[], Told]
+) -> None:
+    casino = make_casino(POOLED_HOLD_OVER=500)
+    # What is held waits for a person, and not for a programmer.
+    casino.post_all(win())
+    casino.drain()
+    casino.sql("UPDATE pooled_event SET tenant = 'another-casino', state = 'pending', due_at = 1")
+    casino.drain()
+    assert told() == []
+
+
+def test_unknown_events_wait_where_their_receiver_is_connected_twice(
+    make_casino: Callable[..., Casino], told: Callable[[], Told]
+) -> None:
+    casino = make_casino()
+    casino.connect()
+    for _ in range(2):
+
+        @pool_event.connect_via(casino.app)
+        def note(app: Flask, event: Any, **extra: Any) -> None:
+            raise AssertionError
+
+    casino.post_all(win(), {"event": "pool.unheard"})
+    assert casino.drain() == 1
+    assert casino.states() == ["done", "pending"]
+    [(text, seen)] = told()
+    assert text.startswith("event 2 and perhaps more (other) must wait: ")
+    assert "is connected twice to pool_event" in text
+    assert seen["pooled_kind"] == "other"
+
+
+def test_one_kind_waits_for_no_other(
+    make_casino: Callable[..., Casino], told: Callable[[], Told]
+) -> None:
+    casino = make_casino()
+    for _ in range(2):
+
+        @pool_win.connect_via(casino.app)
+        def credit(app: Flask, event: Any, **extra: Any) -> None:
+            raise AssertionError
+
+    casino.post_all(win(), entry(pool_id="2"), {"event": "pool.unheard"})
+    assert casino.drain() == 2
+    assert casino.states() == ["pending", "done", "done"]
+    assert [seen["pooled_id"] for _, seen in told()] == [1]
