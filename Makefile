@@ -13,10 +13,11 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
 # What may depend on the version of Python, without other processes: make portable PYTHON=python3.13 VENV=.venv-3.13
-PORTABLE := attempts attempts_told bypass caches claimlock commit csp csp_payment databases decisions embed embed_players entries errors \
-	event_fields events extension fairness frame_headers groupcommit handoff heartbeat identity intake leaks limits messages money player \
-	pace processing promotions public_api recorded recording refresh retries session setting_values settings signals signature sites spool streaming \
-	talisman tokens unsigned versions webhook
+PORTABLE := attempts attempts_told blocked bodies bulk bypass caches claimlock commit csp csp_payment databases \
+	deadline decisions embed embed_players entries errors event_fields events extension fairness frame_headers \
+	groupcommit groupcommit_called handoff heartbeat identity intake intake_together intake_told leaks limits messages \
+	money outage_signs pace player processing promotions public_api queuelock recorded recording refresh retries session \
+	setting_values settings signals signature sites spool streaming talisman tokens turns unsigned versions webhook
 
 portable: $(VENV)/.dev
 	$(BIN)/python -m pytest -k "not postgresql" $(PORTABLE:%=tests/test_%.py)
