@@ -14,6 +14,8 @@ from casino import refund
 from casino import win
 
 from flask_pooled import InboxError
+from flask_pooled import parse_event
+from flask_pooled.inbox import listing as listing_module
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.listing import Filter
 from flask_pooled.inbox.listing import Listed
@@ -126,6 +128,15 @@ def test_length_of_a_page_is_bounded(listing: Listing, asked: int, given: int) -
     assert len(listing.list_events(limit=asked).events) == given
 
 
+def test_page_has_fifty_unless_somebody_asks(casino: Casino) -> None:
+    casino.post_all(*(entry(slots_filled=number) for number in range(1, 52)))
+    page = casino.state.inbox.listing.list_events()
+    assert len(page.events) == 50
+    assert [
+        event.id for event in casino.state.inbox.listing.list_events(after=page.after).events
+    ] == [min(casino.rows("id"))]
+
+
 def test_empty_inbox_and_other_tenants(
     make_casino: Callable[..., Casino], casino: Casino, listing: Listing
 ) -> None:
@@ -161,13 +172,46 @@ def test_life_of_an_event(casino: Casino) -> None:
         *("dana", "release", "held", "pending", "by phone"),
     )
     assert step.at >= life.event.received_at
-    assert casino.state.inbox.listing.life(repeat).body is None
+    assert life.idempotency_key == parse_event(life.body or b"").idempotency_key
+    later = casino.state.inbox.listing.life(repeat)
+    assert (later.body, later.idempotency_key) == (None, None)
+
+
+def test_life_tells_the_first_repeats_of_ones_own(
+    casino: Casino, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    casino.post_all(*(win() for _ in range(5)))
+    first, second, third, fourth, _ = casino.rows("id")
+    casino.sql("UPDATE pooled_event SET tenant = 'other-casino' WHERE id = :id", id=third)
+    monkeypatch.setattr(listing_module, "MOST_REPEATS", 2)
+    life = casino.state.inbox.listing.life(first)
+    assert [each.id for each in life.repeats] == [second, fourth]
+
+
+def test_ids_of_tenants_that_were_seen(
+    casino: Casino, make_casino: Callable[..., Casino], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["one", "two", "one", "three"]
+    casino.post_all(
+        *(win(pool_id=str(number), tenant_id=name) for number, name in enumerate(names))
+    )
+    casino.post(b"[]")
+    listing = casino.state.inbox.listing
+    assert listing.tenant_ids() == ("one", "three", "two")
+    other = make_casino(casino.db, POOLED_TENANT="other-casino")
+    assert other.state.inbox.listing.tenant_ids() == ()
+    other.post(win(tenant_id="their-own"))
+    assert listing.tenant_ids() == ("one", "three", "two")
+    # The newest are a rejected body, which names none, and these.
+    monkeypatch.setattr(listing_module, "LONGEST_PAGE", 3)
+    assert listing.tenant_ids() == ("one", "three")
 
 
 def test_life_of_a_rejected_body(casino: Casino) -> None:
     casino.post(b"[]")
     life = casino.state.inbox.listing.life(casino.rows("id")[0])
     assert (life.event.state, life.body, life.repeats) == ("rejected", b"[]", ())
+    assert life.idempotency_key is None
     assert "not a JSON object" in (life.error or "")
 
 
