@@ -116,11 +116,13 @@ PARTS = {
             *("inbox/outages", "inbox/queuelock", "inbox/store", "inbox/turns"),
         ),
         (
-            *("attempts_told", "claimlock", "databases", "deadline", "doctor_safety"),
-            *("groupcommit", "hung_database", "messages", "outage_signs", "queuelock"),
-            *("recorded", "retries", "schema", "silence", "spool", "turns"),
+            *("attempts_told", "claimlock", "commit", "database", "databases", "deadline"),
+            *("doctor_safety", "engines", "groupcommit", "hung_database", "importing"),
+            *("messages", "outage_signs", "queuelock", "recorded", "retries", "schema"),
+            *("silence", "spool", "store", "turns"),
         ),
-        f"{_FAST} and not process",
+        # How an engine is reached after a fork, only a server can tell.
+        f"{_FAST.replace('not postgresql', '(not postgresql or test_database)')} and not process",
     ),
     # What people are shown, and what they decide about many events at once.
     "telling": Part(
