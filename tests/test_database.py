@@ -249,9 +249,14 @@ def test_work_in_memory_goes_on_within_the_callers() -> None:
 def test_writing_is_committed_at_the_end_and_only_there(owned: Database, url: URL) -> None:
     with owned.write() as connection:
         connection.execute(text("CREATE TABLE line (who TEXT)"))
-    with pytest.raises(LookupError), owned.write() as connection:
-        connection.execute(text("INSERT INTO line VALUES ('undone')"))
-        raise LookupError
+
+    def fail() -> None:
+        with owned.write() as connection:
+            connection.execute(text("INSERT INTO line VALUES ('undone')"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail()
     with owned.begun() as connection:
         connection.execute(text("INSERT INTO line VALUES ('left')"))
     with owned.begun() as connection:
@@ -288,10 +293,17 @@ def test_commit_that_finds_the_file_busy_leaves_nothing_open(url: URL) -> None:
 
 @pytest.mark.parametrize("backend", ["postgresql"])
 def test_commit_of_a_connection_that_is_gone_says_so(owned: Database, engine: Engine) -> None:
-    with pytest.raises(OperationalError) as told, owned.write() as connection:
-        session = _session(connection)
-        with engine.connect() as other:
-            other.execute(text(f"SELECT pg_terminate_backend({session}, 5000)"))
+    sessions: list[int] = []
+
+    def lose() -> None:
+        with owned.write() as connection, engine.connect() as other:
+            sessions.append(_session(connection))
+            other.execute(
+                text("SELECT pg_terminate_backend(:session, 5000)"), {"session": sessions[0]}
+            )
+
+    with pytest.raises(OperationalError) as told:
+        lose()
     assert told.value.connection_invalidated
     with owned.read() as connection:
-        assert _session(connection) != session
+        assert _session(connection) not in sessions
