@@ -117,7 +117,7 @@ PARTS = {
         ),
         (
             *("attempts_told", "claimlock", "commit", "database", "databases", "deadline"),
-            *("doctor_safety", "engines", "groupcommit", "hung_database", "importing"),
+            *("disk", "doctor_safety", "engines", "groupcommit", "hung_database", "importing"),
             *("messages", "outage_signs", "queuelock", "recorded", "retries", "schema"),
             *("silence", "spool", "store", "turns"),
         ),
