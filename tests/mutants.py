@@ -122,7 +122,7 @@ PARTS = {
             *("silence", "spool", "store", "turns"),
         ),
         # How an engine is reached after a fork, only a server can tell.
-        f"{_FAST.replace('not postgresql', '(not postgresql or test_database)')} and not process",
+        f"{_FAST.replace('not postgresql', '(not postgresql or test_database or test_engines)')} and not process",
     ),
     # What people are shown, and what they decide about many events at once.
     "telling": Part(

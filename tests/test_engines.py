@@ -179,13 +179,13 @@ def test_apps_wait_for_a_connection_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("read_committed", "expected"), [(True, "read committed"), (False, "serializable")]
+    ("given", "expected"), [({"read_committed": True}, "read committed"), ({}, "serializable")]
 )
 def test_who_records_reads_what_is_committed(
-    postgres: URL, read_committed: bool, expected: str
+    postgres: URL, given: dict[str, bool], expected: str
 ) -> None:
-    given = {"connect_args": {"options": "-c default_transaction_isolation=serializable"}}
-    engine = open_engine(postgres, engine_options=given, read_committed=read_committed)
+    options = {"connect_args": {"options": "-c default_transaction_isolation=serializable"}}
+    engine = open_engine(postgres, engine_options=options, **given)
     with engine.connect() as connection:
         assert _shown(connection, "transaction_isolation") == expected
         assert _shown(connection, "lock_timeout") == "4s"
