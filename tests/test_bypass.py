@@ -49,6 +49,19 @@ def _driver_commit(casino: Casino, session: Any) -> None:
     session.connection().connection.driver_connection.commit()
 
 
+def _driver_commit_of_what_the_session_has_released(casino: Casino, session: Any) -> None:
+    connection = session.connection()
+    session.execute(_INSERT)
+    session.commit()
+    connection.connection.driver_connection.commit()
+
+
+def _text_commit_in_savepoints(casino: Casino, session: Any) -> None:
+    session.begin_nested()
+    session.begin_nested()
+    _text_commit(casino, session)
+
+
 def _text_rollback(casino: Casino, session: Any) -> None:
     session.execute(_INSERT)
     session.execute(text("ROLLBACK"))
@@ -86,7 +99,10 @@ def _autocommit_engine(casino: Casino, session: Any) -> None:
         connection.execute(_INSERT)
 
 
-_ENDS = [_text_commit, _connection_commit, _driver_commit, _text_rollback]
+_ENDS = [
+    *(_text_commit, _text_commit_in_savepoints, _connection_commit, _text_rollback),
+    *(_driver_commit, _driver_commit_of_what_the_session_has_released),
+]
 _PASSES = [_engine_begin, _engine_commit, _own_engine, _autocommit_connection, _autocommit_engine]
 
 
