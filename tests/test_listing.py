@@ -105,6 +105,16 @@ def test_every_combination_of_filters_finds_what_fits_and_nothing_else(listing: 
     assert found > 500
 
 
+def test_kinds_of_a_pool_are_listed_by_their_time(casino: Casino) -> None:
+    # Each kind is looked for by itself.
+    events = [refund(), entry(slots_filled=1), refund(), entry(slots_filled=2), win(), entry()]
+    bodies = [json.dumps(event).encode() for event in events]
+    deliveries = [accept(body, START + 1000 * n) for n, body in enumerate(bodies)]
+    casino.state.inbox.store.record(deliveries)
+    listed = casino.state.inbox.listing.list_events(Filter(pool_id=events[0]["pool_id"])).events
+    assert [event.kind for event in listed] == [event["event"] for event in reversed(events)]
+
+
 @pytest.mark.parametrize(
     "which", [Filter(), Filter(pool_id="pool-2"), Filter(player_id="other"), Filter(state="done")]
 )
