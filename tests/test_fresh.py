@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,17 +16,20 @@ from hypothesis import given
 from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
 from sqlalchemy import MetaData
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DataError
 
+from flask_pooled.inbox import fresh
+from flask_pooled.inbox import fresh_postgres
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
 from flask_pooled.inbox.entries import Entries
-from flask_pooled.inbox.fresh import can_be_quick
 from flask_pooled.inbox.fresh import MOST
-from flask_pooled.inbox.fresh import record_fresh
 from flask_pooled.inbox.tables import define_tables
+
+pytestmark = pytest.mark.both_databases
 
 _NOW = 1_800_000_000_000
 
@@ -34,9 +39,10 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which way each transaction with entries took."""
     taken: list[str] = []
     record = Entries.record
+    short = {"sqlite": fresh.record_fresh, "postgresql": fresh_postgres.record_fresh}
 
-    def fresh(*args: Any) -> list[Recorded] | None:
-        recorded = record_fresh(*args)
+    def quick(connection: Connection, *args: Any) -> list[Recorded] | None:
+        recorded = short[connection.dialect.name](connection, *args)
         if recorded is not None:
             taken.append("fresh")
         return recorded
@@ -45,9 +51,16 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         taken.append("general")
         return record(self, *args)
 
-    monkeypatch.setattr("flask_pooled.inbox.store.record_fresh", fresh)
+    for module in (fresh, fresh_postgres):
+        monkeypatch.setattr(module, "record_fresh", quick)
     monkeypatch.setattr(Entries, "record", general)
     return taken
+
+
+@pytest.fixture
+def two_casinos(make_casino: Callable[..., Casino]) -> Callable[[bool], Casino]:
+    """One for each way: a database for each example would be too many."""
+    return cache(lambda short: make_casino())
 
 
 def _deliveries(*events: dict[str, Any]) -> list[Delivery]:
@@ -74,12 +87,35 @@ def test_news_take_the_short_way(casino: Casino, ways: list[str]) -> None:
     assert casino.sql(accounts) == [("player_0", 3, 0), ("player_1", 2, 0)]
 
 
+def test_every_letter_arrives(casino: Casino, ways: list[str]) -> None:
+    player = "zoë \\ \"\u2028' %(rows)s {} \U0001f3b0"
+    casino.post_all(entry(user_id=player), entry(user_id=player, tx_id="tx-2"))
+    assert ways == ["fresh"] * 2
+    assert casino.sql("SELECT DISTINCT player_id FROM pooled_event") == [(player,)]
+    assert casino.sql("SELECT player_id, entries FROM pooled_account") == [(player, 2)]
+
+
+def test_what_is_too_long_is_refused_and_not_cut_off(casino: Casino, backend: str) -> None:
+    if backend == "sqlite":
+        # It knows no lengths.
+        return
+    body = json.dumps(entry()).encode()
+    with pytest.raises(DataError):
+        casino.state.inbox.store.record([accept(body, _NOW, "f" * 33)])
+    assert casino.states() == []
+
+
 def test_so_does_the_webhook(casino: Casino, ways: list[str]) -> None:
     casino.post_all(entry())
     assert ways == ["fresh"]
 
 
-def test_no_statement_gets_longer_than_sqlite_takes(casino: Casino, ways: list[str]) -> None:
+def test_no_statement_gets_longer_than_sqlite_takes(
+    casino: Casino, ways: list[str], backend: str
+) -> None:
+    if backend == "postgresql":
+        # There a batch is one parameter, however large it is.
+        return
     many = _deliveries(*(entry(tx_id=f"tx-{number}") for number in range(2 * MOST + 1)))
     store = casino.state.inbox.store
     store.record(many[:MOST])
@@ -136,12 +172,25 @@ def test_numbers_are_never_given_again(casino: Casino, ways: list[str]) -> None:
     assert casino.rows("id") == [next_one.id]
 
 
-def test_tables_under_other_names_are_left_to_sqlalchemy() -> None:
-    with create_engine("sqlite://").connect() as connection:
-        assert can_be_quick(connection)
+def test_tables_under_other_names_are_left_to_sqlalchemy(casino: Casino, backend: str) -> None:
+    here, there = (fresh, fresh_postgres)[:: 1 if backend == "sqlite" else -1]
+    with casino.app.app_context(), casino.db.engine.connect() as connection:
+        assert here.can_be_quick(connection)
+        assert not there.can_be_quick(connection)
         # The statements go to the driver as they are: nobody would put the names in.
         translated = connection.execution_options(schema_translate_map={None: "casino"})
-        assert not can_be_quick(translated)
+        assert not here.can_be_quick(translated)
+
+
+def test_drivers_that_are_not_known_are_left_to_sqlalchemy() -> None:
+    def is_quick(name: str, driver: str) -> bool:
+        dialect = SimpleNamespace(name=name, driver=driver)
+        connection: Any = SimpleNamespace(dialect=dialect, get_execution_options=dict)
+        return fresh_postgres.can_be_quick(connection)
+
+    assert is_quick("postgresql", "psycopg")
+    assert not is_quick("postgresql", "pg8000")
+    assert not is_quick("mysql", "psycopg")
 
 
 _EVENTS = st.one_of(
@@ -160,17 +209,19 @@ _EVENTS = st.one_of(
 )
 @given(batches=st.lists(st.lists(_EVENTS, min_size=1, max_size=4), max_size=8))
 def test_both_ways_lead_to_the_same(
-    make_casino: Callable[..., Casino], batches: list[list[dict[str, Any]]]
+    two_casinos: Callable[[bool], Casino], batches: list[list[dict[str, Any]]]
 ) -> None:
-    assert _history(make_casino(), batches) == _history(make_casino(), batches, short=False)
+    short, long = (_history(two_casinos(short), batches, short=short) for short in (True, False))
+    assert short == long
 
 
-def _history(casino: Casino, batches: list[list[dict[str, Any]]], *, short: bool = True) -> Any:
+def _history(casino: Casino, batches: list[list[dict[str, Any]]], *, short: bool) -> Any:
     numbers = iter(range(1000))
     told = []
     with pytest.MonkeyPatch.context() as patch:
         if not short:
-            patch.setattr("flask_pooled.inbox.store.can_be_quick", lambda connection: False)
+            for module in (fresh, fresh_postgres):
+                patch.setattr(module, "can_be_quick", lambda connection: False)
         for table in ("event", "account", "pool", "audit"):
             casino.sql(f"DELETE FROM pooled_{table}")
         for events in batches:

@@ -308,6 +308,34 @@ def test_batches_in_opposite_orders(casino: Casino) -> None:
     assert len(casino.rows("id")) == (at - 1) * 12 + 6
 
 
+def test_entries_in_opposite_orders(casino: Casino, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They meet in accounts alone, which are locked in one order: nobody has to give way."""
+    monkeypatch.setattr("flask_pooled.inbox.store._TRIES", 1)
+    batches = [
+        [entry(tx_id=f"{name}-{user}", user_id=user) for user in users]
+        for name, users in (("before", "abcd"), ("one", "abcd"), ("other", "dcba"))
+    ]
+    _record(casino, *batches[0])
+    works = [Work(partial(_record, casino, *batch)) for batch in batches[1:]]
+    with _engine(casino).begin() as connection:
+        connection.exec_driver_sql("SELECT 1 FROM pooled_account WHERE player_id = 'b' FOR UPDATE")
+        # Each has taken what comes before it, and waits for this one.
+        for count, work in enumerate(works, 1):
+            work.start()
+            _wait_until_waiting(casino, count)
+    for work in works:
+        work.finish()
+        assert work.error is None
+    assert set(casino.sql("SELECT entries FROM pooled_account")) == {(3,)}
+
+
+def _wait_until_waiting(casino: Casino, count: int) -> None:
+    asked = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    until = monotonic() + 10
+    while len(casino.sql(asked)) < count:
+        assert monotonic() < until
+
+
 def test_batch_that_always_meets_a_deadlock_leaves_nothing(casino: Casino) -> None:
     tries = 0
 

@@ -68,6 +68,27 @@ def test_repeat_of_what_is_pruned_at_that_moment(
     assert casino.balance() == 100_000 * at
 
 
+@pytest.mark.parametrize("pruned_first", [True, False])
+def test_entries_by_themselves_are_remembered_as_well(casino: Casino, pruned_first: bool) -> None:
+    """Being entries and no more, they are tried the short way first."""
+    engine = casino.state.inbox.store._database.engine
+    for at in itertools.count(1):
+        events = [entry(pool_id=f"e-{at}", slots_filled=number) for number in (1, 2)]
+        _settle_long_ago(casino, *events)
+        works: list[Callable[[], object]] = [
+            partial(prune, casino, days=0),
+            partial(_record, casino, *events),
+        ]
+        first, second = works if pruned_first else works[::-1]
+        both = interleave(engine, first, second, at=at)
+        if both is None:
+            break
+        assert [work.error for work in both] == [None, None]
+        assert casino.drain() == 0
+        assert casino.rows("state")[-2:] == ["duplicate", "duplicate"]
+    assert at > 5
+
+
 def test_two_prunes_at_once(casino: Casino) -> None:
     _settle_long_ago(casino, *(win(pool_id=f"w-{number}", amount=1) for number in range(1200)))
     works = [Work(partial(prune, casino, days=0)) for _ in range(3)]

@@ -3,7 +3,7 @@
 A large pool fills by a million entries, each of them a webhook that waits for its commit and for those before it.
 Whoever writes to an SQLite file has it alone, so one question tells beforehand whether anything speaks against a whole
 batch, and two statements write it. If anything does, nothing is written here, and the general rules decide
-(``recording.py``); so they do on PostgreSQL, where others write at the same time.
+(``recording.py``). On PostgreSQL others write at the same time, see ``fresh_postgres.py``.
 
 The statements are put together once and go to the driver as they are. None of them returns a row for each entry: for
 each row the driver lets other threads run, and whoever wants to write waits meanwhile.

@@ -10,14 +10,16 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..settings import Settings
+from . import fresh
+from . import fresh_postgres
+from .database import begin_writing
 from .database import Database
 from .delivery import Delivery
 from .delivery import Recorded
 from .entries import Entries
+from .entries import Entry
 from .entries import prepare
 from .entries import Prepared
-from .fresh import can_be_quick
-from .fresh import record_fresh
 from .known import OvertakenError
 from .outages import is_victim
 from .recording import Recording
@@ -89,9 +91,23 @@ class Store:
         entries = [each.entry for each in prepared if each.entry is not None]
         with self._database.write() as connection:
             recorded = None
-            if len(entries) == len(deliveries) and can_be_quick(connection):
-                recorded = record_fresh(connection, self._tables, self._settings.tenant, entries)
+            if len(entries) == len(deliveries):
+                recorded = self._record_fresh(connection, entries)
             return recorded or self._recording(connection, deliveries).all_at_once(Entries(entries))
+
+    def _record_fresh(
+        self, connection: Connection, entries: Sequence[Entry]
+    ) -> list[Recorded] | None:
+        tenant = self._settings.tenant
+        if fresh.can_be_quick(connection):
+            return fresh.record_fresh(connection, self._tables, tenant, entries)
+        if not fresh_postgres.can_be_quick(connection):
+            return None
+        recorded = fresh_postgres.record_fresh(connection, self._tables, tenant, entries)
+        if recorded is None:
+            connection.rollback()
+            begin_writing(connection)
+        return recorded
 
     def _record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:
