@@ -7,6 +7,7 @@
     make mutants PART=keeping
     make mutants PART=reaching
     make mutants PART=telling
+    make mutants PART=building
 
 prints how many mutants each module has, how many were killed and how many survived, and then shows each survivor. It
 takes some twenty minutes of one processor for a part, less for some of its modules; nothing is left in the tree.
@@ -130,6 +131,18 @@ PARTS = {
         ),
         # How an engine is reached after a fork, or a transaction is begun again, only a server can tell.
         f"{_and_on_postgresql('database', 'engines', 'fresh')} and not process",
+    ),
+    # What the others stand on: tables and their versions, and the front through which all of it is reached.
+    "building": Part(
+        (
+            *("inbox/handler", "inbox/inbox", "inbox/migrations", "inbox/plans"),
+            *("inbox/schema", "inbox/structure", "inbox/tables", "inbox/upsert"),
+        ),
+        (
+            *("schema", "cli_init_db", "news", "migrations", "importing", "recorded"),
+            *("rehearsal_isolation", "dispatch_spooled", "plans", "prune_spool", "claimlock"),
+        ),
+        f"{_FAST} and not process",
     ),
     # What people are shown, and what they decide about many events at once.
     "telling": Part(

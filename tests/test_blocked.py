@@ -15,6 +15,7 @@ from flask import Flask
 
 from flask_pooled import pool_event
 from flask_pooled import pool_win
+from flask_pooled.inbox.blocked import Blocked
 
 Told = list[tuple[str, dict[str, Any]]]
 
@@ -71,6 +72,36 @@ def test_each_kind_is_told_once_a_minute(
         casino.drain()
         assert told() == alarms
     assert casino.states() == ["done", "pending", "pending", "pending"]
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.0, 0.0), (0.002, 0.2), (0.25, 25.0), (5.0, 60.0)])
+def test_look_that_finds_nothing_is_made_again_in_proportion(
+    make_casino: Callable[..., Casino], monkeypatch: pytest.MonkeyPatch, took: float, pause: float
+) -> None:
+    """It goes through all that is pending: with a million events, it may not come with every few of them."""
+    casino = make_casino()
+    now, looks = [1_800_000_000.0], [0]
+    one_of = Blocked._one_of
+
+    def slow(self: Blocked, kind: str) -> int | None:
+        looks[0] += 1
+        if kind == "pool.win":
+            now[0] += took
+        return one_of(self, kind)
+
+    monkeypatch.setattr(Blocked, "_one_of", slow)
+    casino.state.inbox.processor._clock = lambda: now[0]
+    began = now[0]
+    casino.drain()
+    each, looks[0] = looks[0], 0
+    assert each >= 2
+    if pause:
+        now[0] = began + pause - 0.001
+        casino.drain()
+        assert looks == [0]
+    now[0] = began + pause + 0.001
+    casino.drain()
+    assert looks == [each]
 
 
 def test_what_nobody_waits_for_is_not_told(

@@ -23,6 +23,10 @@ logger = logging.getLogger("flask_pooled")
 #: Between two alarms, seconds.
 _PAUSE = 60
 
+#: A look that finds nothing has gone through all that is pending, which may be a million events. So many times as long
+#: as it took, nobody looks again.
+_SPARSELY = 100
+
 
 class Blocked:
     """Keeps blocked kinds of event out of the work, and says so once a minute.
@@ -37,28 +41,30 @@ class Blocked:
         self._events = tables.event
         self._settings = settings
         self._clock = clock
-        self._alarmed_at = -math.inf
+        self._looked_at = -math.inf
+        self._pause = 0.0
 
     def others(self, blocked: Mapping[str, str]) -> list[ColumnElement[bool]]:
         """Conditions for the events that need not wait."""
         return [not_(self._is_of(kind)) for kind in blocked]
 
     def alarm(self, blocked: Mapping[str, str]) -> None:
-        """Log which kinds wait, each with one of its events, unless that was said a moment ago."""
+        """Log which kinds wait, each with one of its events, unless that was said or looked for a moment ago."""
         now = self._clock()
-        if 0 <= now - self._alarmed_at < _PAUSE:
+        if 0 <= now - self._looked_at < self._pause:
             return
-        for kind, reason in blocked.items():
-            waiting = self._one_of(kind)
-            if waiting is not None:
-                self._alarmed_at = now
-                logger.critical(
-                    "event %d and perhaps more (%s) must wait: %s",
-                    waiting,
-                    kind,
-                    reason,
-                    extra=news("event.blocked", id=waiting, kind=kind),
-                )
+        waiting = {kind: found for kind in blocked if (found := self._one_of(kind)) is not None}
+        for kind, event_id in waiting.items():
+            logger.critical(
+                "event %d and perhaps more (%s) must wait: %s",
+                event_id,
+                kind,
+                blocked[kind],
+                extra=news("event.blocked", id=event_id, kind=kind),
+            )
+        took = max(self._clock() - now, 0)
+        self._looked_at = now
+        self._pause = _PAUSE if waiting else min(took * _SPARSELY, _PAUSE)
 
     def _one_of(self, kind: str) -> int | None:
         with self._database.read() as connection:
