@@ -14,6 +14,7 @@ from casino import win
 from flask import Flask
 
 from flask_pooled import pool_event
+from flask_pooled import pool_refund
 from flask_pooled import pool_win
 from flask_pooled.inbox.blocked import Blocked
 
@@ -74,7 +75,9 @@ def test_each_kind_is_told_once_a_minute(
     assert casino.states() == ["done", "pending", "pending", "pending"]
 
 
-@pytest.mark.parametrize(("took", "pause"), [(0.0, 0.0), (0.002, 0.2), (0.25, 25.0), (5.0, 60.0)])
+@pytest.mark.parametrize(
+    ("took", "pause"), [(-1, 0), (0.009, 0), (0.0101, 1.01), (0.25, 25), (5, 60)]
+)
 def test_look_that_finds_nothing_is_made_again_in_proportion(
     make_casino: Callable[..., Casino], monkeypatch: pytest.MonkeyPatch, took: float, pause: float
 ) -> None:
@@ -102,6 +105,55 @@ def test_look_that_finds_nothing_is_made_again_in_proportion(
     now[0] = began + pause + 0.001
     casino.drain()
     assert looks == [each]
+
+
+def test_those_behind_are_found_seldom_and_worked_on_at_once(
+    make_casino: Callable[..., Casino], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million refunds without a receiver are no obstacle for the others, nor for those who write."""
+    casino = make_casino()
+    now, looks = [1_800_000_000.0], [0]
+    find_first = Blocked._find_first
+
+    def slow(self: Blocked, *args: Any) -> int:
+        looks[0] += 1
+        now[0] += 0.25
+        return find_first(self, *args)
+
+    monkeypatch.setattr(Blocked, "_find_first", slow)
+    casino.state.inbox.processor._clock = lambda: now[0]
+    casino.post_all(refund(), entry(tx_id="1"))
+    assert casino.drain() == 1
+    found_at = now[0]
+    casino.post_all(entry(tx_id="2"), entry(tx_id="3"))
+    casino.sql("UPDATE pooled_event SET due_at = 1 WHERE id = 3")
+    now[0] = found_at + 24.7
+    assert casino.drain() == 1
+    assert casino.states() == ["pending", "done", "pending", "done"]
+    assert looks == [1]
+    # What has become due before those that were found.
+    now[0] = found_at + 24.8
+    assert casino.drain() == 1
+    assert looks == [2]
+
+    @pool_refund.connect_via(casino.app)
+    def give_back(app: Flask, event: Any, **extra: Any) -> None:
+        pass
+
+    # Nothing holds any longer when others wait.
+    assert casino.drain() == 1
+    assert casino.states() == ["done"] * 4
+
+
+def test_what_is_put_off_too_far_is_found_behind_those_that_wait(
+    make_casino: Callable[..., Casino],
+) -> None:
+    casino = make_casino()
+    casino.post_all(refund(), entry())
+    # By a clock that has been set back since.
+    casino.sql("UPDATE pooled_event SET due_at = due_at + 86400000 WHERE id = 2")
+    assert casino.drain() == 1
+    assert casino.states() == ["pending", "done"]
 
 
 def test_what_nobody_waits_for_is_not_told(

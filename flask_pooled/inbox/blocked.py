@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement
 from sqlalchemy import not_
@@ -23,9 +24,25 @@ logger = logging.getLogger("flask_pooled")
 #: Between two alarms, seconds.
 _PAUSE = 60
 
-#: A look that finds nothing has gone through all that is pending, which may be a million events. So many times as long
-#: as it took, nobody looks again.
+#: A look past those that wait goes through all that is pending, which may be a million events. So many times as long as
+#: it took, nobody looks again, unless it took less than so many seconds.
 _SPARSELY = 100
+_QUICK = 0.01
+
+
+class _Pause:
+    """Nothing is done again while it lasts."""
+
+    def __init__(self) -> None:
+        self._since = -math.inf
+        self._length = 0.0
+
+    def lasts(self, now: float) -> bool:
+        # Not so after a clock was set back.
+        return 0 <= now - self._since < self._length
+
+    def begin(self, now: float, length: float) -> None:
+        self._since, self._length = now, min(length, _PAUSE)
 
 
 class Blocked:
@@ -41,17 +58,34 @@ class Blocked:
         self._events = tables.event
         self._settings = settings
         self._clock = clock
-        self._looked_at = -math.inf
-        self._pause = 0.0
+        self._silence = _Pause()
+        self._first = 0
+        self._first_holds = _Pause()
+        self._first_without: frozenset[str] = frozenset()
 
-    def others(self, blocked: Mapping[str, str]) -> list[ColumnElement[bool]]:
-        """Conditions for the events that need not wait."""
-        return [not_(self._is_of(kind)) for kind in blocked]
+    def others(self, blocked: Mapping[str, str], until: int) -> list[ColumnElement[bool]]:
+        """Conditions for the events that need not wait.
+
+        Those that wait may be a million, and have been due for longest. They are gone through beside those who write,
+        and seldom: what becomes due with an earlier time meanwhile, from the spool or by a clock that is behind, is
+        late by a minute at the most.
+
+        :param until: due at the latest, milliseconds since the epoch.
+        """
+        if not blocked:
+            return []
+        conditions = [not_(self._is_of(kind)) for kind in blocked]
+        now = self._clock()
+        if self._first_without != blocked.keys() or not self._first_holds.lasts(now):
+            self._first = self._find_first(conditions, until)
+            self._first_without = frozenset(blocked)
+            self._first_holds.begin(now, self._sparsely(now))
+        return [*conditions, self._events.c.due_at >= self._first]
 
     def alarm(self, blocked: Mapping[str, str]) -> None:
         """Log which kinds wait, each with one of its events, unless that was said or looked for a moment ago."""
         now = self._clock()
-        if 0 <= now - self._looked_at < self._pause:
+        if self._silence.lasts(now):
             return
         waiting = {kind: found for kind in blocked if (found := self._one_of(kind)) is not None}
         for kind, event_id in waiting.items():
@@ -62,9 +96,29 @@ class Blocked:
                 blocked[kind],
                 extra=news("event.blocked", id=event_id, kind=kind),
             )
-        took = max(self._clock() - now, 0)
-        self._looked_at = now
-        self._pause = _PAUSE if waiting else min(took * _SPARSELY, _PAUSE)
+        self._silence.begin(now, _PAUSE if waiting else self._sparsely(now))
+
+    def _sparsely(self, began: float) -> float:
+        """How long nobody looks again, seconds."""
+        took = self._clock() - began
+        return 0 if took < _QUICK else took * _SPARSELY
+
+    def _find_first(self, conditions: Sequence[ColumnElement[bool]], until: int) -> int:
+        """When the first event that need not wait was due; if none is, the moment after *until*."""
+        events = self._events
+        with self._database.read() as connection:
+            found: int | None = connection.execute(
+                select(events.c.due_at)
+                .where(
+                    events.c.tenant == self._settings.tenant,
+                    events.c.state == "pending",
+                    events.c.due_at <= until,
+                    *conditions,
+                )
+                .order_by(events.c.due_at, events.c.id)
+                .limit(1)
+            ).scalar_one_or_none()
+        return until + 1 if found is None else found
 
     def _one_of(self, kind: str) -> int | None:
         with self._database.read() as connection:

@@ -138,7 +138,7 @@ class Processor:
         blocked = self._handler.blocked()
         if blocked:
             self._blocked.alarm(blocked)
-        others = self._blocked.others(blocked)
+        others = self._blocked.others(blocked, until)
         is_alone = self._apart()
         while (limit is None or attempts < limit) and not stop():
             most = min(self._pace.size, self._pace.size if limit is None else limit - attempts)
