@@ -64,6 +64,20 @@ BUGS = (
         'if verdict.state == "pending" and not self._credits.allows(event.cents):',
         "if False:",
     ),
+    Bug(
+        "take again on PostgreSQL what was pruned",
+        "inbox/fresh_postgres.py",
+        '    if execute(_asking(tables.known, dialect), {"identities": identities}).first():',
+        "    if False:",
+        test="test_prune_races.py::test_entries_by_themselves_are_remembered_as_well",
+    ),
+    Bug(
+        "forget on PostgreSQL what waits for room",
+        "inbox/fresh_postgres.py",
+        "    if any(paid for (paid,) in counted):",
+        "    if False:",
+        test="test_fresh.py::test_both_ways_lead_to_the_same",
+    ),
     # The spool.
     Bug(
         "acknowledge before the spool has it",
