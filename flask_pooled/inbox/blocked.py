@@ -27,7 +27,11 @@ _PAUSE = 60
 #: A look past those that wait goes through all that is pending, which may be a million events. So many times as long as
 #: it took, nobody looks again, unless it took less than so many seconds.
 _SPARSELY = 100
-_QUICK = 0.01
+_QUICK = 0.05
+
+#: What is due since before such a look and could not be seen in it, because it was not committed yet or comes from a
+#: machine whose clock is behind: by so much at the most, milliseconds.
+_LATECOMERS = 60_000
 
 
 class _Pause:
@@ -67,8 +71,7 @@ class Blocked:
         """Conditions for the events that need not wait.
 
         Those that wait may be a million, and have been due for longest. They are gone through beside those who write,
-        and seldom: what becomes due with an earlier time meanwhile, from the spool or by a clock that is behind, is
-        late by a minute at the most.
+        and where that is slow, seldom: what comes out of the spool meanwhile may be late by a minute then.
 
         :param until: due at the latest, milliseconds since the epoch.
         """
@@ -76,11 +79,13 @@ class Blocked:
             return []
         conditions = [not_(self._is_of(kind)) for kind in blocked]
         now = self._clock()
-        if self._first_without != blocked.keys() or not self._first_holds.lasts(now):
-            self._first = self._find_first(conditions, until)
+        if self._first_without == blocked.keys() and self._first_holds.lasts(now):
+            since = self._first - _LATECOMERS
+        else:
+            since = self._first = self._find_first(conditions, until)
             self._first_without = frozenset(blocked)
             self._first_holds.begin(now, self._sparsely(now))
-        return [*conditions, self._events.c.due_at >= self._first]
+        return [*conditions, self._events.c.due_at >= since]
 
     def alarm(self, blocked: Mapping[str, str]) -> None:
         """Log which kinds wait, each with one of its events, unless that was said or looked for a moment ago."""
