@@ -139,10 +139,12 @@ PARTS = {
             *("inbox/schema", "inbox/structure", "inbox/tables", "inbox/upsert"),
         ),
         (
-            *("schema", "cli_init_db", "news", "migrations", "importing", "recorded"),
-            *("rehearsal_isolation", "dispatch_spooled", "plans", "prune_spool", "claimlock"),
+            *("claimlock", "cli_init_db", "databases", "dispatch_spooled", "importing"),
+            *("migrations", "plans", "prune", "prune_spool", "recorded", "rehearsal_isolation"),
+            *("schema", "schema_told"),
         ),
-        f"{_FAST} and not process",
+        # One process at a time creates tables, which is different on PostgreSQL.
+        f"{_and_on_postgresql('schema')} and not process",
     ),
     # What people are shown, and what they decide about many events at once.
     "telling": Part(

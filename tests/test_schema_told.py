@@ -1,0 +1,176 @@
+"""What is said of the tables of an inbox of ours, and how the file comes about in which they are."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import create_engine
+from sqlalchemy import event
+from sqlalchemy import MetaData
+from sqlalchemy import URL
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Engine
+
+from flask_pooled import ConfigError
+from flask_pooled import Pooled
+from flask_pooled.inbox.schema import check_casinos_tables
+from flask_pooled.inbox.schema import create_schema
+from flask_pooled.inbox.tables import define_tables
+from flask_pooled.state import state_of
+
+
+def _create(uri: str | URL, *, wal: bool = False, steps: Any = ()) -> None:
+    engine = create_engine(uri)
+    create_schema(engine, define_tables(MetaData()), wal=wal, steps=steps)
+    engine.dispose()
+
+
+def _mode(path: Path) -> str:
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        mode: str = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+    engine.dispose()
+    return mode
+
+
+def test_migration_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    uri, steps = f"sqlite:///{tmp_path}/inbox.sqlite", []
+
+    def step(connection: Connection) -> None:
+        steps.append(connection.in_transaction())
+
+    _create(uri)
+    assert caplog.records == []
+    _create(uri, steps=[step, step])
+    [record] = caplog.records
+    assert record.getMessage() == "the inbox goes from schema version 1 to 3"
+    assert (record.levelno, record.pooled_news) == (logging.WARNING, "schema.migrated")  # type: ignore[attr-defined]
+    caplog.clear()
+    _create(uri, steps=[step, step])
+    assert caplog.records == []
+    assert steps == [True, True]
+
+
+def test_older_package_is_told_what_to_do(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/inbox.sqlite"
+    _create(uri)
+    _create(uri, steps=[lambda connection: None])
+    said = (
+        "the inbox has schema version 2, this Flask-Pooled knows up to 1: install the version that made it, or a "
+        "newer one"
+    )
+    with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
+        _create(uri)
+
+
+def test_tables_of_nobodys_are_told_of(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/inbox.sqlite"
+    _create(uri)
+    engine = create_engine(uri)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM pooled_meta")
+        connection.exec_driver_sql("ALTER TABLE pooled_pool DROP COLUMN outcome")
+    engine.dispose()
+    said = (
+        "the inbox has tables of an unknown version (pooled_pool has no column outcome): let Flask-Migrate or what "
+        "else made them bring them up to date first"
+    )
+    with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
+        _create(uri)
+
+
+def test_folders_are_made_and_the_file_is_switched_to_wal_if_it_is_ours(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "some" / "where" / "inbox.sqlite", tmp_path / "wallet.sqlite"
+    _create(f"sqlite:///{ours}", wal=True)
+    _create(f"sqlite:///{theirs}")
+    assert (_mode(ours), _mode(theirs)) == ("wal", "delete")
+    # There is neither a folder nor a file.
+    _create("sqlite://", wal=True)
+    with pytest.raises(OSError, match=r"inbox\.sqlite"):
+        _create(f"sqlite:///{ours}/inbox.sqlite", wal=True)
+
+
+@pytest.mark.parametrize(("failures", "switched"), [(0, True), (3, True), (1000, False)])
+def test_file_that_is_busy_is_switched_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, switched: bool
+) -> None:
+    now, slept = [50.0], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr("flask_pooled.inbox.schema.time.sleep", sleep)
+    monkeypatch.setattr("flask_pooled.inbox.schema.time.monotonic", lambda: now[0])
+    engine = create_engine(f"sqlite:///{tmp_path}/inbox.sqlite")
+    left = [failures]
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def lock(connection: Connection, cursor: Any, statement: str, *more: Any) -> None:
+        if statement == "PRAGMA journal_mode=WAL" and left[0]:
+            left[0] -= 1
+            cursor.execute("ATTACH '/nowhere/at/all' AS busy")
+
+    def is_outage(error: BaseException) -> bool:
+        return "unable to open" in str(error)
+
+    monkeypatch.setattr("flask_pooled.inbox.schema.is_outage", is_outage)
+    if switched:
+        create_schema(engine, define_tables(MetaData()), wal=True)
+        assert slept == [0.05] * failures
+    else:
+        with pytest.raises(Exception, match="unable to open"):
+            create_schema(engine, define_tables(MetaData()), wal=True)
+        assert 4 <= sum(slept) < 4.2
+    engine.dispose()
+
+
+def test_casinos_tables_are_told_of_to_machines(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/wallet.sqlite")
+    check_casinos_tables(engine, define_tables(MetaData()))
+    [record] = caplog.records
+    assert record.pooled_news == "schema.wrong"  # type: ignore[attr-defined]
+    engine.dispose()
+
+
+@pytest.fixture
+def backend() -> str:
+    return "postgresql"
+
+
+def test_address_of_the_database_has_no_password(
+    make_app: Callable[..., Flask], wallet_uri: URL
+) -> None:
+    uri = wallet_uri.set(username="postgres", password="s3cret-word")
+    app = make_app(POOLED_DATABASE_URI=uri.render_as_string(hide_password=False))
+    Pooled(app)
+    found = state_of(app).structure.look()
+    assert "s3cret-word" not in found.address
+    assert "postgres:***@" in found.address
+    assert found.differences == ()
+
+
+def test_nobody_creates_tables_while_another_does(wallet_uri: URL) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def note(connection: Connection, cursor: Any, statement: str, given: Any, *more: Any) -> None:
+        asked.append((statement, given))
+
+    try:
+        _create(wallet_uri)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    locked = [at for at, (statement, _) in enumerate(asked) if "pg_advisory_xact_lock" in statement]
+    made = [at for at, (statement, _) in enumerate(asked) if "CREATE TABLE" in statement]
+    assert len(locked) == 1
+    assert asked[locked[0]][1] == {"key": 0x706F6F6C6564}
+    assert locked[0] < min(made)
