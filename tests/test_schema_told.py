@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Engine
 
 from flask_pooled import ConfigError
+from flask_pooled import InboxError
 from flask_pooled import Pooled
 from flask_pooled.inbox.schema import check_casinos_tables
 from flask_pooled.inbox.schema import create_schema
 from flask_pooled.inbox.tables import define_tables
+from flask_pooled.inbox.upsert import insert_for
 from flask_pooled.state import state_of
 
 
@@ -75,11 +78,12 @@ def test_tables_of_nobodys_are_told_of(tmp_path: Path) -> None:
     engine = create_engine(uri)
     with engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM pooled_meta")
+        connection.exec_driver_sql("ALTER TABLE pooled_account DROP COLUMN paid")
         connection.exec_driver_sql("ALTER TABLE pooled_pool DROP COLUMN outcome")
     engine.dispose()
     said = (
-        "the inbox has tables of an unknown version (pooled_pool has no column outcome): let Flask-Migrate or what "
-        "else made them bring them up to date first"
+        "the inbox has tables of an unknown version (pooled_account has no column paid; pooled_pool has no column "
+        "outcome): let Flask-Migrate or what else made them bring them up to date first"
     )
     with pytest.raises(ConfigError, match=f"^{re.escape(said)}$"):
         _create(uri)
@@ -131,14 +135,33 @@ def test_file_that_is_busy_is_switched_later(
     engine.dispose()
 
 
-def test_casinos_tables_are_told_of_to_machines(
+def test_casinos_tables_are_told_of_to_people_and_machines(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path}/wallet.sqlite")
+    uri = f"sqlite:///{tmp_path}/wallet.sqlite"
+    _create(uri)
+    engine = create_engine(uri)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE pooled_known")
+        connection.exec_driver_sql("DROP TABLE pooled_pool")
     check_casinos_tables(engine, define_tables(MetaData()))
     [record] = caplog.records
+    assert record.getMessage() == (
+        "the inbox's tables are not as this version of Flask-Pooled needs them: pooled_known is missing; pooled_pool "
+        "is missing. Run 'flask db migrate' and 'flask db upgrade' (Flask-Migrate); db.create_all() only makes tables "
+        "that are missing. Until then webhooks that cannot be recorded wait in the spool, and nobody is paid"
+    )
     assert record.pooled_news == "schema.wrong"  # type: ignore[attr-defined]
     engine.dispose()
+
+
+def test_other_databases_are_told_where_to_go() -> None:
+    said = (
+        "the inbox runs on SQLite and PostgreSQL, not on mysql: give it a database of its own by POOLED_DATABASE_URI "
+        "and leave out db="
+    )
+    with pytest.raises(InboxError, match=f"^{re.escape(said)}$"):
+        insert_for("mysql", define_tables(MetaData()).event)
 
 
 @pytest.fixture
@@ -158,19 +181,35 @@ def test_address_of_the_database_has_no_password(
     assert found.differences == ()
 
 
-def test_nobody_creates_tables_while_another_does(wallet_uri: URL) -> None:
-    asked: list[tuple[str, Any]] = []
+@pytest.fixture
+def asked() -> Iterator[list[tuple[str, Any]]]:
+    """Every statement that is executed, with its parameters."""
+    found: list[tuple[str, Any]] = []
 
-    @event.listens_for(Engine, "before_cursor_execute")
     def note(connection: Connection, cursor: Any, statement: str, given: Any, *more: Any) -> None:
-        asked.append((statement, given))
+        found.append((statement, given))
 
-    try:
-        _create(wallet_uri)
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-    locked = [at for at, (statement, _) in enumerate(asked) if "pg_advisory_xact_lock" in statement]
-    made = [at for at, (statement, _) in enumerate(asked) if "CREATE TABLE" in statement]
-    assert len(locked) == 1
-    assert asked[locked[0]][1] == {"key": 0x706F6F6C6564}
-    assert locked[0] < min(made)
+    event.listen(Engine, "before_cursor_execute", note)
+    yield found
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+def test_nobody_creates_tables_while_another_does(
+    wallet_uri: URL, asked: list[tuple[str, Any]]
+) -> None:
+    _create(wallet_uri)
+    [locked] = [at for at, (text, _) in enumerate(asked) if "pg_advisory_xact_lock" in text]
+    assert asked[locked][1] == {"key": 0x706F6F6C6564}
+    assert locked < min(at for at, (text, _) in enumerate(asked) if "CREATE TABLE" in text)
+
+
+def test_look_at_casinos_tables_waits_for_nobody(
+    wallet_uri: URL, asked: list[tuple[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    _create(wallet_uri)
+    asked.clear()
+    engine = create_engine(wallet_uri)
+    check_casinos_tables(engine, define_tables(MetaData()))
+    assert [text for text, _ in asked if "timeout" in text] == ["SET LOCAL statement_timeout = 500"]
+    assert caplog.records == []
+    engine.dispose()
