@@ -140,7 +140,15 @@ PARTS = {
         ),
         (
             *("claimlock", "cli_init_db", "databases", "dispatch_spooled", "importing"),
-            *("migrations", "plans", "prune", "prune_spool", "recorded", "rehearsal_isolation"),
+            *(
+                "inbox",
+                "migrations",
+                "plans",
+                "prune",
+                "prune_spool",
+                "recorded",
+                "rehearsal_isolation",
+            ),
             *("schema", "schema_told"),
         ),
         # One process at a time creates tables, which is different on PostgreSQL.

@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import create_engine
 from sqlalchemy import event
 from sqlalchemy import MetaData
+from sqlalchemy import UniqueConstraint
 from sqlalchemy import URL
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Engine
@@ -21,6 +22,7 @@ from sqlalchemy.engine import Engine
 from flask_pooled import ConfigError
 from flask_pooled import InboxError
 from flask_pooled import Pooled
+from flask_pooled.inbox.migrations import differences
 from flask_pooled.inbox.schema import check_casinos_tables
 from flask_pooled.inbox.schema import create_schema
 from flask_pooled.inbox.tables import define_tables
@@ -28,10 +30,26 @@ from flask_pooled.inbox.upsert import insert_for
 from flask_pooled.state import state_of
 
 
-def _create(uri: str | URL, *, wal: bool = False, steps: Any = ()) -> None:
+def _create(
+    uri: str | URL, *, wal: bool = False, steps: Any = (), schema: str | None = None
+) -> None:
     engine = create_engine(uri)
-    create_schema(engine, define_tables(MetaData()), wal=wal, steps=steps)
+    create_schema(engine, define_tables(MetaData(schema=schema)), wal=wal, steps=steps)
     engine.dispose()
+
+
+def _differences(
+    uri: str | URL, *damages: str, schema: str | None = None, **options: Any
+) -> list[str]:
+    """What is said after some damage."""
+    engine = create_engine(uri)
+    with engine.begin() as connection:
+        for damage in damages:
+            connection.exec_driver_sql(damage)
+    with engine.connect().execution_options(**options) as connection:
+        found = differences(connection, define_tables(MetaData(schema=schema)))
+    engine.dispose()
+    return found
 
 
 def _mode(path: Path) -> str:
@@ -164,6 +182,28 @@ def test_other_databases_are_told_where_to_go() -> None:
         insert_for("mysql", define_tables(MetaData()).event)
 
 
+def test_plain_index_keeps_nothing_from_coming_twice(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/wallet.sqlite"
+    _create(uri)
+    assert _differences(
+        uri,
+        "DROP INDEX uq_pooled_event_identity",
+        "CREATE INDEX uq_pooled_event_identity ON pooled_event (identity)",
+    ) == ["pooled_event has no unique index on identity"]
+
+
+def test_unique_constraint_is_as_good_as_a_unique_index(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/wallet.sqlite"
+    tables = define_tables(MetaData())
+    [unique] = [each for each in tables.event.indexes if each.name == "uq_pooled_event_identity"]
+    tables.event.indexes.remove(unique)
+    tables.event.append_constraint(UniqueConstraint("identity"))
+    engine = create_engine(uri)
+    tables.event.metadata.create_all(engine)
+    engine.dispose()
+    assert _differences(uri) == []
+
+
 @pytest.fixture
 def backend() -> str:
     return "postgresql"
@@ -213,3 +253,42 @@ def test_look_at_casinos_tables_waits_for_nobody(
     assert [text for text, _ in asked if "timeout" in text] == ["SET LOCAL statement_timeout = 500"]
     assert caplog.records == []
     engine.dispose()
+
+
+def test_tables_in_a_schema_are_looked_for_there(wallet_uri: URL) -> None:
+    _create(wallet_uri)
+    translated: dict[str, Any] = {"schema_translate_map": {None: "casino"}}
+    missing = [f"{table.name} is missing" for table in define_tables(MetaData()).all()]
+    assert _differences(wallet_uri, "CREATE SCHEMA casino", schema="casino") == missing
+    assert _differences(wallet_uri, **translated) == missing
+    _create(wallet_uri, schema="casino")
+    assert _differences(wallet_uri, schema="casino") == []
+    assert _differences(wallet_uri, **translated) == []
+    damages = (
+        "ALTER TABLE casino.pooled_pool DROP COLUMN outcome",
+        "DROP INDEX casino.ix_pooled_event_player",
+        "DROP INDEX casino.uq_pooled_event_identity",
+        "ALTER TABLE casino.pooled_event ADD CONSTRAINT once UNIQUE (identity)",
+    )
+    found = sorted(_differences(wallet_uri, *damages, schema="casino"))
+    assert found == [
+        "pooled_event has no index on player_id, receipt",
+        "pooled_pool has no column outcome",
+    ]
+    assert sorted(_differences(wallet_uri, **translated)) == found
+    assert _differences(wallet_uri) == []
+
+
+def test_tables_in_a_schema_go_on_from_their_own_version(
+    wallet_uri: URL, asked: list[tuple[str, Any]]
+) -> None:
+    steps = []
+    _differences(wallet_uri, "CREATE SCHEMA casino")
+    _create(wallet_uri, schema="casino")
+    asked.clear()
+    _create(wallet_uri, schema="casino", steps=[lambda connection: steps.append(len(asked))])
+    # A step may take longer than a webhook may.
+    [free] = [at for at, (text, _) in enumerate(asked) if "timeout" in text]
+    assert asked[free][0] == "SET LOCAL statement_timeout = 0"
+    assert len(steps) == 1
+    assert steps[0] > free
