@@ -139,16 +139,8 @@ PARTS = {
             *("inbox/schema", "inbox/structure", "inbox/tables", "inbox/upsert"),
         ),
         (
-            *("claimlock", "cli_init_db", "databases", "dispatch_spooled", "importing"),
-            *(
-                "inbox",
-                "migrations",
-                "plans",
-                "prune",
-                "prune_spool",
-                "recorded",
-                "rehearsal_isolation",
-            ),
+            *("claimlock", "cli_init_db", "databases", "dispatch_spooled", "importing", "inbox"),
+            *("migrations", "plans", "prune", "prune_spool", "recorded", "rehearsal_isolation"),
             *("schema", "schema_told"),
         ),
         # One process at a time creates tables, which is different on PostgreSQL.
