@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -57,3 +58,81 @@ def test_reparse_tells_of_what_is_held_and_of_nothing_else(
     casino.state.inbox.reparse(who="dana")
     assert told == ["odd"]
     assert [record.pooled_news for record in caplog.records] == ["event.unpaid"]  # type: ignore[attr-defined]
+
+
+Told = tuple[int, str, dict[str, Any]]
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> list[Told]:
+    found = []
+    for record in caplog.records:
+        facts = {key[7:]: value for key, value in vars(record).items() if key.startswith("pooled_")}
+        found.append((record.levelno, record.getMessage(), facts))
+    caplog.clear()
+    return found
+
+
+def _line(level: int, said: str, news: str, number: int, *facts: str | None, **more: str) -> Told:
+    kind, player, pool, state = facts
+    names = {"kind": kind, "player": player, "pool": pool, "state": state}
+    return level, said, {"news": news, "id": number, **names, **more}
+
+
+def test_log_says_what_became_of_each_delivery(
+    casino: Casino, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "flask_pooled")
+    unfair = win(pool_id="unfair", winner_id="somebody@example.com", seed="another")
+    casino.post_all(entry(), win(pool_id="odd", amount=0), unfair)
+    assert _told(caplog) == [
+        _line(
+            logging.INFO,
+            "event 1 ('pool.entry', player 'player_abc123', pool 'pool-1') is pending",
+            "event.recorded",
+            *(1, "pool.entry", "player_abc123", "pool-1", "pending"),
+        ),
+        _line(
+            logging.ERROR,
+            "event 2 ('pool.win', player 'player_abc123', pool 'odd') is held, not paid: the amount is none that "
+            "Pooled documents",
+            "event.unpaid",
+            *(2, "pool.win", "player_abc123", "odd", "held"),
+            reason="wrong_amount",
+        ),
+        _line(
+            logging.INFO,
+            "event 3 ('pool.win', player '(email)', pool 'unfair') is pending",
+            "event.recorded",
+            *(3, "pool.win", "(email)", "unfair", "pending"),
+        ),
+        _line(
+            logging.ERROR,
+            "event 3: the seed does not match its commitment",
+            "event.unfair",
+            *(3, "pool.win", "(email)", "unfair", "pending"),
+        ),
+    ]
+    casino.post(b"[]")
+    assert _told(caplog) == [
+        (
+            logging.ERROR,
+            "event 4: a body that Pooled signed is no event we can read. It is kept as rejected",
+            {"news": "event.rejected", "id": 4},
+        )
+    ]
+    # What is unfair was told before.
+    casino.post_all(unfair, {"event": "pool.\n"})
+    assert [(level, said) for level, said, _ in _told(caplog)] == [
+        (logging.INFO, "event 6 ('pool.win', player '(email)', pool 'unfair') is duplicate"),
+        (logging.INFO, r"event 7 ('pool.\n', player None, pool None) is pending"),
+    ]
+
+
+def test_log_without_details_says_what_is_wrong_alone(
+    casino: Casino, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "flask_pooled")
+    casino.post_all(entry(), win(seed="another"))
+    assert [said for _, said, _ in _told(caplog)] == [
+        "event 2: the seed does not match its commitment"
+    ]
