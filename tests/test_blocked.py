@@ -147,6 +147,25 @@ def test_those_behind_are_found_seldom_and_worked_on_at_once(
     assert casino.states() == ["done"] * 5
 
 
+def test_first_that_need_not_wait(make_casino: Callable[..., Casino]) -> None:
+    casino = make_casino()
+    casino.post_all(*(entry(tx_id=name) for name in "abcd"), refund())
+    # A refund waits; the events of another tenant and those that are done are none of the work.
+    for number, due in enumerate((32, 31, 20, 20, 20), 1):
+        casino.sql("UPDATE pooled_event SET due_at = :due WHERE id = :id", due=due, id=number)
+    casino.sql("UPDATE pooled_event SET tenant = 'another-casino' WHERE id = 3")
+    casino.sql("UPDATE pooled_event SET state = 'done' WHERE id = 4")
+    blocked = casino.state.inbox.processor._blocked
+
+    def first(until: int) -> int:
+        bound: Any = blocked.others({"pool.refund": "no receiver"}, until)[-1]
+        value: int = bound.right.value
+        return value
+
+    assert [first(until) for until in (29, 30, 31, 32, 100)] == [30, 31, 31, 31, 31]
+    assert blocked.others({}, 100) == []
+
+
 def test_what_is_put_off_too_far_is_found_behind_those_that_wait(
     make_casino: Callable[..., Casino],
 ) -> None:

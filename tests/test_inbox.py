@@ -120,11 +120,15 @@ def test_log_says_what_became_of_each_delivery(
             {"news": "event.rejected", "id": 4},
         )
     ]
+    casino.post(b"[]")
+    assert [said for _, said, _ in _told(caplog)] == [
+        "event 4 ('rejected', player None, pool None) is rejected"
+    ]
     # What is unfair was told before.
     casino.post_all(unfair, {"event": "pool.\n"})
     assert [(level, said) for level, said, _ in _told(caplog)] == [
-        (logging.INFO, "event 6 ('pool.win', player '(email)', pool 'unfair') is duplicate"),
-        (logging.INFO, r"event 7 ('pool.\n', player None, pool None) is pending"),
+        (logging.INFO, "event 7 ('pool.win', player '(email)', pool 'unfair') is duplicate"),
+        (logging.INFO, r"event 8 ('pool.\n', player None, pool None) is pending"),
     ]
 
 
