@@ -264,7 +264,7 @@ def test_quick_receivers_are_committed_together_more_and_more(casino: Casino) ->
 def test_wait_for_others_is_not_taken_for_slow_receivers(
     casino: Casino, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    time, in_order = [0.0], Database._in_order
+    time, in_order = [0.0], Database.in_order
     pace = casino.state.inbox.processor._pace
     pace.size, pace._monotonic = 1, lambda: time[0]
 
@@ -274,7 +274,7 @@ def test_wait_for_others_is_not_taken_for_slow_receivers(
         with in_order(database):
             yield
 
-    monkeypatch.setattr(Database, "_in_order", waits)
+    monkeypatch.setattr(Database, "in_order", waits)
     _post_wins(casino, 7)
     with _commits(casino) as commits:
         assert casino.drain() == 7

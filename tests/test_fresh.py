@@ -18,6 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError
 
 from flask_pooled.inbox import fresh
@@ -39,10 +40,13 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Which way each transaction with entries took."""
     taken: list[str] = []
     record = Entries.record
-    short = {"sqlite": fresh.record_fresh, "postgresql": fresh_postgres.record_fresh}
+    short: dict[str, Any] = {
+        "sqlite": fresh.record_fresh,
+        "postgresql": fresh_postgres.record_fresh,
+    }
 
-    def quick(connection: Connection, *args: Any) -> list[Recorded] | None:
-        recorded = short[connection.dialect.name](connection, *args)
+    def quick(where: Connection | Engine, *args: Any) -> list[Recorded] | None:
+        recorded = short[where.dialect.name](where, *args)
         if recorded is not None:
             taken.append("fresh")
         return recorded
@@ -173,13 +177,17 @@ def test_numbers_are_never_given_again(casino: Casino, ways: list[str]) -> None:
 
 
 def test_tables_under_other_names_are_left_to_sqlalchemy(casino: Casino, backend: str) -> None:
-    here, there = (fresh, fresh_postgres)[:: 1 if backend == "sqlite" else -1]
-    with casino.app.app_context(), casino.db.engine.connect() as connection:
-        assert here.can_be_quick(connection)
-        assert not there.can_be_quick(connection)
+    tables = casino.state.inbox.store._tables
+    with casino.app.app_context():
+        engine = casino.db.engine
         # The statements go to the driver as they are: nobody would put the names in.
-        translated = connection.execution_options(schema_translate_map={None: "casino"})
-        assert not here.can_be_quick(translated)
+        translated = engine.execution_options(schema_translate_map={None: "casino"})
+        by_file = [fresh.can_be_quick(each, tables) for each in (engine, translated)]
+        assert by_file == [backend == "sqlite", False]
+        with engine.connect() as plain, translated.connect() as other:
+            by_server = [fresh_postgres.can_be_quick(each) for each in (plain, other)]
+        assert by_server == [backend == "postgresql", False]
+    assert not fresh.can_be_quick(engine, define_tables(MetaData(schema="casino")))
 
 
 def test_drivers_that_are_not_known_are_left_to_sqlalchemy() -> None:
@@ -221,7 +229,7 @@ def _history(casino: Casino, batches: list[list[dict[str, Any]]], *, short: bool
     with pytest.MonkeyPatch.context() as patch:
         if not short:
             for module in (fresh, fresh_postgres):
-                patch.setattr(module, "can_be_quick", lambda connection: False)
+                patch.setattr(module, "can_be_quick", lambda *_: False)
         for table in ("event", "account", "pool", "audit"):
             casino.sql(f"DELETE FROM pooled_{table}")
         for events in batches:

@@ -21,7 +21,6 @@ from served_casino import eventually
 
 from flask_pooled.inbox import queuelock
 from flask_pooled.inbox.deadline import DeadlineError
-from flask_pooled.inbox.queuelock import _Place
 from flask_pooled.inbox.queuelock import QueueLock
 
 _LOCKS = Path("/proc/locks")
@@ -110,7 +109,7 @@ def test_lock_that_comes_in_the_last_moment_is_held(
         queue()
         raise DeadlineError
 
-    monkeypatch.setattr(_Place, "_look", lambda place, until: False)
+    monkeypatch.setattr(queuelock, "_look", lambda fd, until: False)
     monkeypatch.setattr(queuelock, "call_within", too_late)
     lock = QueueLock(path)
     for _ in range(2):

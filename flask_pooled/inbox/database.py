@@ -91,7 +91,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that may write, committed at the end of the block."""
-        with self._in_order(), self.engine.connect() as connection:
+        with self.in_order(), self.engine.connect() as connection:
             begin_writing(connection)
             yield connection
             commit(connection)
@@ -103,12 +103,13 @@ class Database:
         Who has the next turn is to wait for this one and not for SQLite, which has them look again after pauses that
         grow. It may take long, as wallet code may: then they wait no longer for a turn than :data:`TURN`.
         """
-        with self._in_order(), self.engine.connect() as connection:
+        with self.in_order(), self.engine.connect() as connection:
             begin_writing(connection)
             yield connection
 
     @contextmanager
-    def _in_order(self) -> Iterator[None]:
+    def in_order(self) -> Iterator[None]:
+        """Wait for one's turn to write, but no longer than :data:`TURN`."""
         with ExitStack() as stack:
             # Whoever has the turn may be stopped without having begun to write: SQLite knows.
             with suppress(OperationalError):

@@ -1,128 +1,154 @@
-"""The shortest way for what comes most: entries that are all news, into an SQLite file.
+"""The shortest way for what comes most: entries that are all news, into an SQLite file, by one statement.
 
-A large pool fills by a million entries, each of them a webhook that waits for its commit and for those before it.
-Whoever writes to an SQLite file has it alone, so one question tells beforehand whether anything speaks against a whole
-batch, and two statements write it. If anything does, nothing is written here, and the general rules decide
-(``recording.py``). On PostgreSQL others write at the same time, see ``fresh_postgres.py``.
+A large pool fills by a million entries, each of them a webhook that waits for its commit and for those before it. While
+one of its threads speaks to SQLite, a process has seven others that want the interpreter, and whoever gives it away
+waits until they are done with something. Each statement of a transaction gives it away, and each row of an answer, with
+the write lock in hand; begin and commit are statements, too. So a whole batch is one statement here, which is a
+transaction of its own: it looks whether anything speaks against an entry, writes its row and counts it in its account.
 
-The statements are put together once and go to the driver as they are. None of them returns a row for each entry: for
-each row the driver lets other threads run, and whoever wants to write waits meanwhile.
+The statement inserts into a view of the connection's own, and a trigger on that view says what to do with each entry.
+Both are temporary: the database holds nothing of them. If anything is to be decided, nothing is written, and the
+general rules do that (``recording.py``). On PostgreSQL others write at the same time, see ``fresh_postgres.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam
-from sqlalchemy import Column
-from sqlalchemy import ColumnElement
-from sqlalchemy import exists
-from sqlalchemy import literal_column
-from sqlalchemy import or_
-from sqlalchemy import select
 from sqlalchemy import Table
-from sqlalchemy.engine import Connection
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 
+from .database import is_memory
 from .delivery import Recorded
 from .entries import Entry
-from .refunds import account_row
 from .tables import Tables
-from .upsert import insert_for
 
 #: How many entries one statement takes: SQLite allows 32,766 parameters, and an entry has two dozen columns.
 MOST = 500
 
+_VIEW = "pooled_fresh"
 
-def can_be_quick(connection: Connection) -> bool:
-    """Whether this is a file that one at a time writes to, under the names that the tables have."""
-    options = connection.get_execution_options()
-    return connection.dialect.name == "sqlite" and not options.get("schema_translate_map")
+
+def can_be_quick(engine: Engine, tables: Tables) -> bool:
+    """Whether one statement is a transaction there: in a file, whose tables have the names that they are known by."""
+    if engine.dialect.name != "sqlite" or is_memory(engine.url):
+        return False
+    return not (engine.get_execution_options().get("schema_translate_map") or tables.event.schema)
 
 
 def record_fresh(
-    connection: Connection, tables: Tables, tenant: str, entries: Sequence[Entry]
+    engine: Engine, tables: Tables, tenant: str, entries: Sequence[Entry]
 ) -> list[Recorded] | None:
-    """Write entries, if all of them are news.
+    """Write entries and commit, if all of them are news.
 
-    :param connection: in a transaction beside which nobody writes, see :func:`can_be_quick`.
+    :param engine: see :func:`can_be_quick`.
     :returns: ``None``: something is to be decided, and nothing is written.
+    :raises sqlalchemy.exc.DBAPIError: nothing was written.
     """
-    identities = [entry.identity for entry in entries]
-    if len(entries) > MOST or len(set(identities)) < len(entries):
+    if len(entries) > MOST:
         return None
-    execute, dialect, count = connection.exec_driver_sql, connection.dialect, len(entries)
-    receipts = [entry.delivery.receipt for entry in entries]
-    accounts = [entry.account for entry in entries]
-    question = _question(tables, dialect, count)
-    if execute(question, (*identities, tenant, *receipts, *identities, *accounts)).scalar_one():
+    driver: Any = engine.dialect.loaded_dbapi
+    try:
+        last = _write(engine, tables, tenant, entries)
+    except driver.IntegrityError:
+        # An identity or a receipt that is there, or the trigger's own word.
         return None
-    rows = _values(tables.event, [entry.row for entry in entries])
-    last = execute(_inserting(tables.event, dialect, count), rows).lastrowid
-    rows = _values(
-        tables.account,
-        [account_row(tenant, entry.account, entry.event, entries=1) for entry in entries],
-    )
-    execute(_counting(tables.account, dialect, count), rows)
+    except driver.Error as error:
+        raise DBAPIError.instance(
+            None, None, error, driver.Error, hide_parameters=True, dialect=engine.dialect
+        ) from error
+    if last is None:
+        return None
     # The numbers are given in order, without a gap, and to nobody else meanwhile.
     return [
-        Recorded(last - count + number, "pending", event=entry.event)
+        Recorded(last - len(entries) + number, "pending", event=entry.event)
         for number, entry in enumerate(entries, 1)
     ]
 
 
-def _values(table: Table, rows: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
-    """All of them one after the other, as the statement wants them."""
-    columns = _columns(table)
-    return tuple([row.get(column) for row in rows for column in columns])
+def _write(engine: Engine, tables: Tables, tenant: str, entries: Sequence[Entry]) -> int | None:
+    """Write entries past SQLAlchemy, whose part in it would be a third of the work.
+
+    :returns: the number of the last one; ``None``: a statement is no transaction here.
+    """
+    columns = _columns(tables.event)
+    values = [value for entry in entries for value in (entry.account, *map(entry.row.get, columns))]
+    with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+
+        def execute(statement: str, values: Sequence[object] = ()) -> None:
+            engine.dialect.do_execute(cursor, statement, values)
+
+        driver: Any = connection.driver_connection
+        if driver.in_transaction:
+            # It was told to begin one by itself, always.
+            return None
+        if _VIEW not in connection.info:
+            for statement in _definitions(tables):
+                execute(statement)
+            connection.info[_VIEW] = True
+        execute(_inserting(tables.event, len(entries)), values)
+        execute(_numbering(tables.event), (tenant, entries[-1].delivery.receipt))
+        number: int
+        [(number,)] = cursor.fetchall()
+        return number
 
 
 @lru_cache(maxsize=16)
 def _columns(table: Table) -> list[str]:
-    # The order in which SQLAlchemy names them. A number is SQLite's to give.
+    # A number is SQLite's to give.
     return [column.name for column in table.columns if column.name != "id"]
 
 
-@lru_cache(maxsize=256)
-def _question(tables: Tables, dialect: Dialect, count: int) -> str:
-    """Whether one of so many entries is known, or a refund may wait for it."""
-    event, known, account = tables.event.c, tables.known.c, tables.account.c
-    return _text(
-        select(
-            or_(
-                exists().where(_among(event.identity, count)),
-                exists().where(event.tenant == bindparam("tenant"), _among(event.receipt, count)),
-                exists().where(_among(known.identity, count)),
-                # None waits before the first one was paid: that is what fills an account.
-                exists().where(_among(account.key, count), account.paid > literal_column("0")),
+@lru_cache(maxsize=16)
+def _definitions(tables: Tables) -> tuple[str, str]:
+    """The view, which is never read, and what an entry that is inserted into it becomes."""
+    columns = _columns(tables.event)
+    blanks = ", ".join(f'NULL AS "{column}"' for column in ("account", *columns))
+    event, known, account = (
+        f'"{table.name}"' for table in (tables.event, tables.known, tables.account)
+    )
+    return (
+        f"CREATE TEMP VIEW IF NOT EXISTS {_VIEW} AS SELECT {blanks}",
+        f"""
+        CREATE TEMP TRIGGER IF NOT EXISTS {_VIEW}_insert INSTEAD OF INSERT ON {_VIEW} BEGIN
+            SELECT RAISE(ABORT, 'to be decided')
+            WHERE EXISTS (SELECT 1 FROM {known} WHERE identity = NEW.identity)
+            -- None waits before the first one was paid: that is what fills an account.
+            OR EXISTS (SELECT 1 FROM {account} WHERE key = NEW.account AND paid > 0);
+
+            INSERT INTO {event} ({_quoted(columns)})
+            VALUES ({", ".join(f'NEW."{column}"' for column in columns)});
+
+            INSERT INTO {account}
+                (key, tenant, tenant_id, pool_id, player_id, entry_type, entries, paid)
+            VALUES (
+                NEW.account, NEW.tenant, NEW.tenant_id, NEW.pool_id, NEW.player_id, NEW.entry_type, 1, 0
             )
-        ),
-        dialect,
+            ON CONFLICT (key) DO UPDATE SET entries = entries + 1;
+        END
+        """,  # noqa: S608
     )
 
 
 @lru_cache(maxsize=256)
-def _inserting(table: Table, dialect: Dialect, count: int) -> str:
-    return _text(insert_for(dialect.name, table).values(_blanks(table, count)), dialect)
+def _inserting(table: Table, count: int) -> str:
+    columns = _quoted(("account", *_columns(table)))
+    row = f"({', '.join('?' * (1 + len(_columns(table))))})"
+    # Before a statement that begins with INSERT the driver would begin a transaction, which nobody would commit.
+    return (
+        f"WITH entry ({columns}) AS (VALUES {', '.join([row] * count)}) "  # noqa: S608
+        f"INSERT INTO {_VIEW} ({columns}) SELECT * FROM entry"
+    )
 
 
-@lru_cache(maxsize=256)
-def _counting(table: Table, dialect: Dialect, count: int) -> str:
-    # Several entries of one account may be among them: SQLite goes row by row.
-    statement = insert_for(dialect.name, table).values(_blanks(table, count))
-    counted = {"entries": table.c.entries + statement.excluded.entries}
-    return _text(statement.on_conflict_do_update(index_elements=["key"], set_=counted), dialect)
+@lru_cache(maxsize=16)
+def _numbering(table: Table) -> str:
+    return f'SELECT id FROM "{table.name}" WHERE tenant = ? AND receipt = ?'  # noqa: S608
 
 
-def _among(column: Column[Any], count: int) -> ColumnElement[bool]:
-    return column.in_([bindparam(None) for _ in range(count)])
-
-
-def _blanks(table: Table, count: int) -> list[dict[str, None]]:
-    return [dict.fromkeys(_columns(table))] * count
-
-
-def _text(statement: Any, dialect: Dialect) -> str:
-    return str(statement.compile(dialect=dialect))
+def _quoted(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)

@@ -62,6 +62,7 @@ class QueueLock:
         # The threads of this process queue here, where waiting costs nothing; one of them has the system's lock or
         # stands in its queue.
         self._turn = threading.Lock()
+        #: Where one of them stood last that had to queue.
         self._place: _Place | None = None
 
     @contextmanager
@@ -79,73 +80,74 @@ class QueueLock:
             # Whoever holds it may hang for hours: no more than one thread of a process waits for that.
             if self._place is not None and not self._place.left.wait(until - time.monotonic()):
                 raise _timeout(seconds)
-            self._place = _Place(self._path)
-            self._place.reach(until - time.monotonic())
+            self._place = None
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            now = time.monotonic()
+            if not _look(fd, min(until, now + _LOOK)):
+                self._place = _Place(fd)
+                self._place.reach(until - now)
             try:
                 yield
             finally:
-                self._place.leave()
+                _leave(fd)
         finally:
             self._turn.release()
+
+
+def _look(fd: int, until: float) -> bool:
+    while True:
+        try:
+            _try_to_lock(fd)
+        except OSError:
+            # Somebody has it; or else who queues is told what is wrong.
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_PAUSE)
+        else:
+            return True
+
+
+def _leave(fd: int) -> None:
+    _unlock(fd)
+    os.close(fd)
 
 
 class _Place:
     """A place in the system's queue."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, fd: int) -> None:
         self.left = threading.Event()
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._fd = fd
         self._change = threading.Lock()
         self._reached = self._given_up = False
 
     def reach(self, seconds: float) -> None:
-        """Hold the lock when this returns.
+        """Hold the lock when this returns, and be out of the queue.
 
         :raises TimeoutError: it is still somebody else's; the place is left as soon as that changes.
         :raises OSError: the file cannot be locked.
         """
-        now = time.monotonic()
-        if self._look(now + min(seconds, _LOOK)):
-            return
         try:
             # In a thread: the system lets nobody leave its queue.
-            call_within(max(now + seconds - time.monotonic(), 0), self._queue)
+            call_within(max(seconds, 0), self._queue)
         except DeadlineError:
             with self._change:
                 self._given_up = not self._reached
                 if self._given_up:
                     raise _timeout(seconds) from None
         except OSError:
-            self._close()
+            os.close(self._fd)
+            self.left.set()
             raise
-
-    def leave(self) -> None:
-        """Free the lock."""
-        _unlock(self._fd)
-        self._close()
-
-    def _look(self, until: float) -> bool:
-        while True:
-            try:
-                _try_to_lock(self._fd)
-            except OSError:
-                # Somebody has it; or else who queues is told what is wrong.
-                if time.monotonic() >= until:
-                    return False
-                time.sleep(_PAUSE)
-            else:
-                return True
+        self.left.set()
 
     def _queue(self) -> None:
         _lock(self._fd)
         with self._change:
             self._reached = True
             if self._given_up:
-                self.leave()
-
-    def _close(self) -> None:
-        os.close(self._fd)
-        self.left.set()
+                _leave(self._fd)
+                self.left.set()
 
 
 def _timeout(seconds: float) -> TimeoutError:

@@ -89,25 +89,26 @@ class Store:
     def _record(self, prepared: Sequence[Prepared]) -> list[Recorded]:
         deliveries = [each.delivery for each in prepared]
         entries = [each.entry for each in prepared if each.entry is not None]
+        all_entries = len(entries) == len(deliveries)
+        if all_entries and (recorded := self._record_by_one_statement(entries)) is not None:
+            return recorded
         with self._database.write() as connection:
-            recorded = None
-            if len(entries) == len(deliveries):
-                recorded = self._record_fresh(connection, entries)
-            return recorded or self._recording(connection, deliveries).all_at_once(Entries(entries))
+            if all_entries and fresh_postgres.can_be_quick(connection):
+                recorded = fresh_postgres.record_fresh(
+                    connection, self._tables, self._settings.tenant, entries
+                )
+                if recorded is not None:
+                    return recorded
+                connection.rollback()
+                begin_writing(connection)
+            return self._recording(connection, deliveries).all_at_once(Entries(entries))
 
-    def _record_fresh(
-        self, connection: Connection, entries: Sequence[Entry]
-    ) -> list[Recorded] | None:
-        tenant = self._settings.tenant
-        if fresh.can_be_quick(connection):
-            return fresh.record_fresh(connection, self._tables, tenant, entries)
-        if not fresh_postgres.can_be_quick(connection):
+    def _record_by_one_statement(self, entries: Sequence[Entry]) -> list[Recorded] | None:
+        engine, tables = self._database.engine, self._tables
+        if not fresh.can_be_quick(engine, tables):
             return None
-        recorded = fresh_postgres.record_fresh(connection, self._tables, tenant, entries)
-        if recorded is None:
-            connection.rollback()
-            begin_writing(connection)
-        return recorded
+        with self._database.in_order():
+            return fresh.record_fresh(engine, tables, self._settings.tenant, entries)
 
     def _record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import ExitStack
 from functools import lru_cache
-from pathlib import Path
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 
@@ -28,7 +27,7 @@ class _Held(threading.local):
     """The files at which it is this thread's turn."""
 
     def __init__(self) -> None:
-        self.paths: set[Path] = set()
+        self.paths: set[str] = set()
 
 
 _held = _Held()
@@ -52,35 +51,38 @@ class Turns:
         :raises sqlalchemy.exc.OperationalError: others had it for so long: "database is locked", as SQLite says when
             its own lock is not to be had.
         """
-        if self._path is None or self._path in _held.paths:
+        path = self._path
+        if path is None or path in _held.paths:
             yield
             return
         with ExitStack() as stack:
             try:
-                stack.enter_context(_lock_of(self._path, os.getpid()).hold(seconds))
+                stack.enter_context(_lock_of(path, os.getpid()).hold(seconds))
             except TimeoutError as error:
                 raise _busy() from error
             except OSError:
                 # The file is somebody else's, or cannot be made: then in no order.
                 pass
-            _held.paths.add(self._path)
-            stack.callback(_held.paths.discard, self._path)
-            yield
+            _held.paths.add(path)
+            try:
+                yield
+            finally:
+                _held.paths.discard(path)
 
 
 @lru_cache(maxsize=32)
-def _lock_of(path: Path, _pid: int) -> QueueLock:
+def _lock_of(path: str, _pid: int) -> QueueLock:
     # One for all threads of a process, and none that was in use when it was forked.
     return QueueLock(path)
 
 
-def _path(url: URL) -> Path | None:
+def _path(url: URL) -> str | None:
     database = url.database or ""
     if url.get_backend_name() != "sqlite" or not database:
         return None
     if database.startswith("file:"):
         database = unquote(urlsplit(database).path)
-    return Path(f"{os.path.abspath(database)}.turn")
+    return f"{os.path.abspath(database)}.turn"
 
 
 def _busy() -> OperationalError:

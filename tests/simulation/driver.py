@@ -118,6 +118,9 @@ class WiredConnection(sqlite3.Connection):
 
 def _title(statement: str) -> str:
     words = statement.split(None, 3)
+    if words[0] == "WITH" and "INSERT INTO" in statement:
+        # A transaction of its own, with its commit.
+        return "COMMIT"
     if words[0] == "INSERT":
         return f"INSERT {statement.split('INTO ', 1)[1].split(None, 1)[0]}"
     if words[0] == "UPDATE":

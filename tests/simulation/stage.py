@@ -35,14 +35,14 @@ class Stage:
     @contextmanager
     def open(self) -> Iterator[None]:
         """Take the place of driver and chance; at the end, leave nothing behind."""
-        real, vars(identity)["secrets"] = vars(identity)["secrets"], None
+        real, vars(identity)["_chance"] = vars(identity)["_chance"], None
         take, Turns.take = Turns.take, _in_no_order  # type: ignore[assignment, method-assign]
         try:
             with self.wire.installed():
                 yield
         finally:
             self.wire.end_all()
-            vars(identity)["secrets"] = real
+            vars(identity)["_chance"] = real
             Turns.take = take  # type: ignore[method-assign]
             self.disk.close()
 
@@ -55,7 +55,7 @@ class Stage:
         cast, files = self._casts[number]
         self.disk.lay(files)
         self.wire.tick = lambda: world.pass_time(1)
-        vars(identity)["secrets"] = world
+        vars(identity)["_chance"] = world
         for process in cast:
             process.start(world, self.wire.life(process.name))
         return {process.name: process for process in cast}

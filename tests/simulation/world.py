@@ -116,10 +116,10 @@ class World:
         else:
             self._posting.append(delivery)
 
-    def token_hex(self, size: int) -> str:
-        """Stands in for ``secrets`` where receipts are made: the names of deliveries are their numbers."""
+    def digits(self, count: int) -> str:
+        """Stands in for chance where receipts are made: the names of deliveries are their numbers."""
         number = self._posting[-1].number if self._posting else self._strangers
-        return f"{number:0{2 * size}x}"
+        return f"{number:0{count}x}"
 
     def delivery_of(self, receipt: str) -> Delivery | None:
         """The delivery that a receipt was drawn for."""
