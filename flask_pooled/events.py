@@ -31,6 +31,9 @@ from .payload import whole
 #: The guide's price of one ``paid`` entry, USD. ``bundle`` has no documented price, ``credit`` is free.
 ENTRY_PRICE = Decimal("1.50")
 
+#: Cents, by the type of an entry.
+_PRICES = {"paid": to_cents(ENTRY_PRICE), "credit": 0}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolWin(OnceEvent, PayingEvent):
@@ -163,7 +166,7 @@ class PoolEntry(OnceEvent):
     @property
     def cents(self) -> int | None:
         """The documented price: 150 for ``paid``, 0 for ``credit``, ``None`` where the guide names none."""
-        return {"paid": to_cents(ENTRY_PRICE), "credit": 0}.get(self.entry_type)
+        return _PRICES.get(self.entry_type)
 
     @property
     def identity(self) -> tuple[str | int | None, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,6 +23,9 @@ _INT64 = 2**63 - 1
 #: Cents live in 64-bit columns.
 _MAX_AMOUNT = from_cents(_INT64)
 
+#: Whole numbers up to it are in order at a glance: the largest pool has a thousandth of it.
+_ORDINARY = 10**9
+
 #: Digits behind the point that an amount may be spelled with; more is no amount of dollars.
 _MAX_PLACES = 64
 
@@ -32,12 +36,7 @@ def decode(body: bytes) -> dict[str, Any]:
     :raises PayloadError: there is none.
     """
     try:
-        raw = json.loads(
-            bytes(body).decode("utf-8-sig"),
-            parse_float=_decimal,
-            parse_int=_integer,
-            parse_constant=_refuse_constant,
-        )
+        raw = _DECODER.decode(bytes(body).removeprefix(codecs.BOM_UTF8).decode())
     except PayloadError:
         raise
     except RecursionError:
@@ -64,6 +63,12 @@ def _decimal(digits: str) -> Decimal:
 
 def _refuse_constant(name: str) -> None:
     raise PayloadError(f"the body is not JSON: {name} is no number there")
+
+
+# json.loads() would make one for each body.
+_DECODER = json.JSONDecoder(
+    parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant
+)
 
 
 def _type_name(value: object) -> str:
@@ -111,6 +116,9 @@ def whole(raw: Mapping[str, Any], name: str) -> int:
 
     :raises PayloadError: it is not.
     """
+    value = raw.get(name)
+    if type(value) is int and abs(value) <= _ORDINARY:
+        return value
     amount = _number(raw, name)
     if amount != amount.to_integral_value():
         raise PayloadError(f"the field {name!r} is not a whole number")
