@@ -31,6 +31,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlalchemy.orm import SessionTransaction
 
 from .errors import InboxError
+from .inbox.direct import short_savepoints
 
 #: Gives the session in which wallet code writes within a connection's transaction.
 Join = Callable[[Connection], "AbstractContextManager[JoinedSession]"]
@@ -183,14 +184,15 @@ def _joined(
 ) -> Iterator[JoinedSession]:
     session = factory(join_transaction_mode="create_savepoint", **options)
     session.join(connection)
-    try:
-        yield session
-    except BaseException:
-        # Where the transaction is gone, closing fails too, and must not hide what has failed first.
-        with suppress(SQLAlchemyError):
-            session.close()
-        raise
-    session.close()
+    with short_savepoints(connection):
+        try:
+            yield session
+        except BaseException:
+            # Where the transaction is gone, closing fails too, and must not hide what has failed first.
+            with suppress(SQLAlchemyError):
+                session.close()
+            raise
+        session.close()
 
 
 @dataclass(frozen=True, slots=True)

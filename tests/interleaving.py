@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +14,8 @@ from sqlalchemy import create_engine
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Engine
+
+from flask_pooled.inbox import direct
 
 #: Longer than any lock timeout of ours, seconds.
 PATIENCE = 15
@@ -49,11 +52,19 @@ def each_statement(visit: Callable[[Connection, str], None]) -> Iterator[None]:
     def commit(connection: Connection) -> None:
         visit(connection, "COMMIT")
 
+    send = direct._send
+
+    def send_after(connection: Connection, statement: str, values: Sequence[object]) -> None:
+        visit(connection, statement)
+        send(connection, statement, values)
+
     event.listen(Engine, "before_cursor_execute", before)
     event.listen(Engine, "commit", commit)
+    vars(direct)["_send"] = send_after
     try:
         yield
     finally:
+        vars(direct)["_send"] = send
         event.remove(Engine, "before_cursor_execute", before)
         event.remove(Engine, "commit", commit)
 

@@ -46,7 +46,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     }
 
     def quick(where: Connection | Engine, *args: Any) -> list[Recorded] | None:
-        recorded = short[where.dialect.name](where, *args)
+        recorded: list[Recorded] | None = short[where.dialect.name](where, *args)
         if recorded is not None:
             taken.append("fresh")
         return recorded

@@ -34,6 +34,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import InboxError
 from ..news import news
+from .direct import execute
 from .outages import is_outage
 
 logger = logging.getLogger("flask_pooled")
@@ -93,7 +94,7 @@ class Watch:
         :raises BypassError: the transaction is not what it was, or they failed and something they wrote stays. Its
             ``__cause__`` is what they raised.
         """
-        self._connection.exec_driver_sql(f"SAVEPOINT {_MARKER}")
+        execute(self._connection, f"SAVEPOINT {_MARKER}")
         token = _watch.set(self)
         try:
             yield
@@ -167,7 +168,7 @@ class Watch:
         :param raises_if_lost: rather than returning that it is lost, and with it what the receivers wrote.
         """
         try:
-            self._connection.exec_driver_sql(f"{statement} {_MARKER}")
+            execute(self._connection, f"{statement} {_MARKER}")
         except SQLAlchemyError as error:
             # A lost connection has rolled back, which is no bypass.
             lost = self._connection.invalidated or (

@@ -11,10 +11,12 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import bindparam
+from sqlalchemy import null
 from sqlalchemy import Table
 from sqlalchemy import Update
 from sqlalchemy import update
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Dialect
 from sqlalchemy.engine import Row
 
 from ..errors import PayloadError
@@ -23,6 +25,8 @@ from ..news import masked
 from ..news import news
 from .audit import write_audit
 from .delivery import event_of
+from .direct import can_be_direct
+from .direct import execute
 from .tables import Tables
 
 logger = logging.getLogger("flask_pooled")
@@ -97,10 +101,13 @@ class Endings:
         return afterwards
 
     def _end(self, connection: Connection, row: Row[Any], **values: object) -> None:
-        connection.execute(
-            _ending(self._tables.event, tuple(values)),
-            {"this_id": row.id} | {f"new_{name}": value for name, value in values.items()},
-        )
+        ending = _ending(self._tables.event, tuple(values))
+        given = {"this_id": row.id} | {f"new_{name}": value for name, value in values.items()}
+        if can_be_direct(connection):
+            text, names = _text(ending, connection.dialect)
+            execute(connection, text, [given[name] for name in names])
+        else:
+            connection.execute(ending, given)
 
     def _audit(
         self,
@@ -143,4 +150,11 @@ def _news(name: str, row: Row[Any]) -> dict[str, object]:
 def _ending(events: Table, names: tuple[str, ...]) -> Update:
     # Executed for each event: put together once.
     values = {name: bindparam(f"new_{name}", type_=events.c[name].type) for name in names}
-    return update(events).where(events.c.id == bindparam("this_id")).values(due_at=None, **values)
+    return update(events).where(events.c.id == bindparam("this_id")).values(due_at=null(), **values)
+
+
+@lru_cache(maxsize=32)
+def _text(ending: Update, dialect: Dialect) -> tuple[str, Sequence[str]]:
+    """A statement as the driver takes it, and which values it wants, in order."""
+    compiled: Any = ending.compile(dialect=dialect)
+    return compiled.string, compiled.positiontup

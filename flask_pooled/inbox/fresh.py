@@ -20,10 +20,10 @@ from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
 
 from .database import is_memory
 from .delivery import Recorded
+from .direct import as_told_by_sqlalchemy
 from .entries import Entry
 from .tables import Tables
 
@@ -58,9 +58,7 @@ def record_fresh(
         # An identity or a receipt that is there, or the trigger's own word.
         return None
     except driver.Error as error:
-        raise DBAPIError.instance(
-            None, None, error, driver.Error, hide_parameters=True, dialect=engine.dialect
-        ) from error
+        raise as_told_by_sqlalchemy(error, engine.dialect) from error
     if last is None:
         return None
     # The numbers are given in order, without a gap, and to nobody else meanwhile.
