@@ -77,11 +77,11 @@ PARTS = {
     "processing": Part(
         (
             *("inbox/attempts", "inbox/batches", "inbox/blocked", "inbox/claims"),
-            "inbox/processing",
+            *("inbox/direct", "inbox/processing"),
         ),
         (
             *("attempts", "attempts_told", "batches", "blocked", "bypass", "claimlock", "clock"),
-            *("decisions", "pace", "processing", "retries", "slow_receiver"),
+            *("decisions", "direct", "pace", "processing", "retries", "slow_receiver"),
         ),
         _FAST,
     ),

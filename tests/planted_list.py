@@ -65,6 +65,20 @@ BUGS = (
         "if False:",
     ),
     Bug(
+        "take again in a file what was pruned",
+        "inbox/fresh.py",
+        "(SELECT 1 FROM {known} WHERE identity = NEW.identity)",
+        "(SELECT 1 FROM {known} WHERE identity IS NULL)",
+        test="test_fresh.py::test_pruned_event_is_remembered",
+    ),
+    Bug(
+        "forget in a file what waits for room",
+        "inbox/fresh.py",
+        "WHERE key = NEW.account AND paid > 0)",
+        "WHERE key = NEW.account AND paid > 99)",
+        test="test_fresh.py::test_both_ways_lead_to_the_same",
+    ),
+    Bug(
         "take again on PostgreSQL what was pruned",
         "inbox/fresh_postgres.py",
         '    if execute(_asking(tables.known, dialect), {"identities": identities}).first():',
