@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
@@ -16,10 +17,12 @@ from hypothesis import given
 from hypothesis import HealthCheck
 from hypothesis import settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DataError
+from sqlalchemy.exc import OperationalError
 
 from flask_pooled.inbox import fresh
 from flask_pooled.inbox import fresh_postgres
@@ -107,6 +110,37 @@ def test_what_is_too_long_is_refused_and_not_cut_off(casino: Casino, backend: st
     with pytest.raises(DataError):
         casino.state.inbox.store.record([accept(body, _NOW, "f" * 33)])
     assert casino.states() == []
+
+
+def test_what_fails_is_told_as_sqlalchemy_tells_it(casino: Casino, backend: str) -> None:
+    if backend == "postgresql":
+        # There it is SQLAlchemy that executes.
+        return
+    casino.sql("DROP TABLE pooled_known")
+    with pytest.raises(OperationalError, match="no such table: pooled_known") as failed:
+        casino.state.inbox.store.record(_deliveries(entry(user_id="nobody's business")))
+    assert isinstance(failed.value.orig, sqlite3.OperationalError)
+    assert failed.value.orig is failed.value.__cause__
+    assert "nobody" not in str(failed.value)
+    assert casino.states() == []
+
+
+def test_statement_in_a_transaction_of_somebodys_is_none_of_its_own(
+    casino: Casino, ways: list[str], backend: str
+) -> None:
+    if backend == "postgresql":
+        # There it is always in one.
+        return
+    store = casino.state.inbox.store
+
+    def begin(connection: sqlite3.Connection, *_: object) -> None:
+        connection.execute("BEGIN")
+
+    event.listen(store._database.engine, "checkout", begin)
+    [recorded] = store.record(_deliveries(entry()))
+    assert ways == ["general"]
+    # Committed, and by the one who wrote it.
+    assert casino.rows("id", "state") == [(recorded.id, "pending")]
 
 
 def test_so_does_the_webhook(casino: Casino, ways: list[str]) -> None:
