@@ -13,6 +13,7 @@ import pytest
 from casino import Casino
 from casino import entry
 from casino import refund
+from hypothesis import example
 from hypothesis import given
 from hypothesis import HealthCheck
 from hypothesis import settings
@@ -248,6 +249,11 @@ _EVENTS = st.one_of(
 
 @settings(
     max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+# A refund beyond its entries, and the entry that makes room for it.
+@example(
+    batches=[[refund(user_id="a")]] * 2
+    + [[entry(tx_id="tx-1", user_id="a")], [entry(tx_id="tx-2", user_id="a")]]
 )
 @given(batches=st.lists(st.lists(_EVENTS, min_size=1, max_size=4), max_size=8))
 def test_both_ways_lead_to_the_same(
