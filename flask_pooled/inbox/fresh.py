@@ -47,7 +47,7 @@ def record_fresh(
 
     :param engine: see :func:`can_be_quick`.
     :returns: ``None``: something is to be decided, and nothing is written.
-    :raises sqlalchemy.exc.DBAPIError: nothing was written.
+    :raises sqlalchemy.exc.DBAPIError: nothing was written, or all of it if only the answer got lost.
     """
     if len(entries) > MOST:
         return None
