@@ -82,10 +82,9 @@ class QueueLock:
                 raise _timeout(seconds)
             self._place = None
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-            now = time.monotonic()
-            if not _look(fd, min(until, now + _LOOK)):
+            if not _look(fd, min(until, time.monotonic() + _LOOK)):
                 self._place = _Place(fd)
-                self._place.reach(until - now)
+                self._place.reach(until - time.monotonic())
             try:
                 yield
             finally:
