@@ -29,12 +29,13 @@ def can_be_direct(connection: Connection) -> bool:
 def execute(connection: Connection, statement: str, values: Sequence[object] = ()) -> None:
     """Execute a statement whose result is not asked for.
 
+    :param values: for SQLite alone, see :func:`can_be_direct`.
     :raises sqlalchemy.exc.DBAPIError: it failed.
     """
     if connection.dialect.name == "sqlite":
         _send(connection, statement, values)
     else:
-        connection.exec_driver_sql(statement, tuple(values) or None)
+        connection.exec_driver_sql(statement)
 
 
 def _send(connection: Connection, statement: str, values: Sequence[object]) -> None:
@@ -53,9 +54,8 @@ def as_told_by_sqlalchemy(error: Exception, dialect: Dialect) -> DBAPIError:
     :param error: of the driver.
     """
     driver: Any = dialect.loaded_dbapi
-    told = DBAPIError.instance(
-        None, None, error, driver.Error, hide_parameters=True, dialect=dialect
-    )
+    # Without statement and values, which are not for the log.
+    told = DBAPIError.instance(None, None, error, driver.Error)
     assert isinstance(told, DBAPIError)  # noqa: S101 # for mypy: it is one of the driver's
     return told
 
