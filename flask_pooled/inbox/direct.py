@@ -17,13 +17,14 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 
-def can_be_direct(connection: Connection) -> bool:
-    """Whether it is SQLite, with tables under the names that they have."""
-    options = connection.get_execution_options()
-    return connection.dialect.name == "sqlite" and not options.get("schema_translate_map")
+def can_be_direct(way: Connection | Engine) -> bool:
+    """Whether it leads to SQLite, with tables under the names that they have."""
+    options = way.get_execution_options()
+    return way.dialect.name == "sqlite" and not options.get("schema_translate_map")
 
 
 def execute(connection: Connection, statement: str, values: Sequence[object] = ()) -> None:

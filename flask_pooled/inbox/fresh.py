@@ -24,6 +24,7 @@ from sqlalchemy.engine import Engine
 from .database import is_memory
 from .delivery import Recorded
 from .direct import as_told_by_sqlalchemy
+from .direct import can_be_direct
 from .entries import Entry
 from .tables import Tables
 
@@ -35,9 +36,7 @@ _VIEW = "pooled_fresh"
 
 def can_be_quick(engine: Engine, tables: Tables) -> bool:
     """Whether one statement is a transaction there: in a file, whose tables have the names that they are known by."""
-    if engine.dialect.name != "sqlite" or is_memory(engine.url):
-        return False
-    return not (engine.get_execution_options().get("schema_translate_map") or tables.event.schema)
+    return can_be_direct(engine) and not is_memory(engine.url) and not tables.event.schema
 
 
 def record_fresh(
