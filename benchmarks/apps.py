@@ -23,7 +23,7 @@ from benchmarks.naive import NaiveInbox
 from benchmarks.wallet import connect_receivers
 from flask_pooled import Pooled
 from flask_pooled.inbox.delivery import Recorded
-from flask_pooled.inbox.entries import Prepared
+from flask_pooled.inbox.prepared import Prepared
 from flask_pooled.state import state_of
 
 #: The folder of the app's files; the address of its database; how its events are dispatched.

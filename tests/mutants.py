@@ -68,7 +68,7 @@ PARTS = {
     "recording": Part(
         (
             *("inbox/credits", "inbox/delivery", "inbox/entries", "inbox/holds", "inbox/identity"),
-            *("inbox/known", "inbox/recording", "inbox/refunds", "inbox/rows"),
+            *("inbox/known", "inbox/prepared", "inbox/recording", "inbox/refunds", "inbox/rows"),
         ),
         ("decisions", "entries", "identity", "promotions", "prune", "recorded", "recording"),
         _FAST,
@@ -88,12 +88,12 @@ PARTS = {
     # Many deliveries at once, and those that the database cannot take.
     "writing": Part(
         (
-            *("inbox/refund_batch", "inbox/fresh", "inbox/fresh_postgres", "inbox/groupcommit"),
-            *("inbox/spool", "inbox/intake"),
+            *("inbox/refund_batch", "inbox/fresh", "inbox/fresh_refunds", "inbox/fresh_postgres"),
+            *("inbox/one_statement", "inbox/groupcommit", "inbox/spool", "inbox/intake"),
         ),
         (
-            *("fresh", "groupcommit", "intake", "intake_told", "prune_spool", "refund_batch"),
-            "spool",
+            *("fresh", "fresh_refunds", "groupcommit", "intake", "intake_told", "prune_spool"),
+            *("refund_batch", "spool"),
         ),
         f"{_and_on_postgresql('fresh')} and not both_ways and not processes and not together_is_as",
     ),

@@ -79,6 +79,31 @@ BUGS = (
         test="test_fresh.py::test_both_ways_lead_to_the_same",
     ),
     Bug(
+        "pay in a file what has no room any more",
+        "inbox/fresh_refunds.py",
+        "AND paid = NEW.ordinal - 1 AND paid < entries",
+        "",
+        test="test_fresh_refunds.py::test_what_changes_after_the_look_is_seen",
+    ),
+    Bug(
+        "give back in a file what was won",
+        "inbox/fresh_refunds.py",
+        "key = NEW.pool AND outcome = 'refunded'",
+        "key = NEW.pool",
+    ),
+    Bug(
+        "forget to count in a file what is given back",
+        "inbox/fresh_refunds.py",
+        "SET paid = NEW.ordinal WHERE",
+        "SET paid = paid WHERE",
+    ),
+    Bug(
+        "let refunds in a file past the limit of a day",
+        "inbox/fresh_refunds.py",
+        "    if settings.hold_daily_over is not None:",
+        "    if False:",
+    ),
+    Bug(
         "take again on PostgreSQL what was pruned",
         "inbox/fresh_postgres.py",
         '    if execute(_asking(tables.known, dialect), {"identities": identities}).first():',

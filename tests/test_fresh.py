@@ -27,11 +27,12 @@ from sqlalchemy.exc import OperationalError
 
 from flask_pooled.inbox import fresh
 from flask_pooled.inbox import fresh_postgres
+from flask_pooled.inbox import one_statement
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
 from flask_pooled.inbox.entries import Entries
-from flask_pooled.inbox.fresh import MOST
+from flask_pooled.inbox.one_statement import MOST
 from flask_pooled.inbox.tables import define_tables
 
 pytestmark = pytest.mark.both_databases
@@ -217,12 +218,12 @@ def test_tables_under_other_names_are_left_to_sqlalchemy(casino: Casino, backend
         engine = casino.db.engine
         # The statements go to the driver as they are: nobody would put the names in.
         translated = engine.execution_options(schema_translate_map={None: "casino"})
-        by_file = [fresh.can_be_quick(each, tables) for each in (engine, translated)]
+        by_file = [one_statement.can_be_quick(each, tables) for each in (engine, translated)]
         assert by_file == [backend == "sqlite", False]
         with engine.connect() as plain, translated.connect() as other:
             by_server = [fresh_postgres.can_be_quick(each) for each in (plain, other)]
         assert by_server == [backend == "postgresql", False]
-    assert not fresh.can_be_quick(engine, define_tables(MetaData(schema="casino")))
+    assert not one_statement.can_be_quick(engine, define_tables(MetaData(schema="casino")))
 
 
 def test_drivers_that_are_not_known_are_left_to_sqlalchemy() -> None:
@@ -268,7 +269,7 @@ def _history(casino: Casino, batches: list[list[dict[str, Any]]], *, short: bool
     told = []
     with pytest.MonkeyPatch.context() as patch:
         if not short:
-            for module in (fresh, fresh_postgres):
+            for module in (one_statement, fresh_postgres):
                 patch.setattr(module, "can_be_quick", lambda *_: False)
         for table in ("event", "account", "pool", "audit"):
             casino.sql(f"DELETE FROM pooled_{table}")

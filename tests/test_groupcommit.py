@@ -17,9 +17,9 @@ from flask_pooled.inbox import groupcommit
 from flask_pooled.inbox.deadline import DeadlineError
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
-from flask_pooled.inbox.entries import Prepared
 from flask_pooled.inbox.groupcommit import GroupCommit
 from flask_pooled.inbox.groupcommit import LARGEST
+from flask_pooled.inbox.prepared import Prepared
 
 
 class _Database:
@@ -42,7 +42,7 @@ class _Database:
 
 
 def _delivery(number: int) -> Prepared:
-    return Prepared(Delivery(f"{number:032x}", number, b"", None), None)
+    return Prepared(Delivery(f"{number:032x}", number, b"", None))
 
 
 @pytest.fixture

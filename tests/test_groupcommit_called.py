@@ -12,12 +12,12 @@ from served_casino import eventually
 
 from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
-from flask_pooled.inbox.entries import Prepared
 from flask_pooled.inbox.groupcommit import GroupCommit
+from flask_pooled.inbox.prepared import Prepared
 
 
 def _delivery(number: int) -> Prepared:
-    return Prepared(Delivery(f"{number:032x}", number, b"", None), None)
+    return Prepared(Delivery(f"{number:032x}", number, b"", None))
 
 
 class _HoldingUp:

@@ -224,10 +224,13 @@ def test_together_is_as_one_by_one(
     batches: list[list[dict[str, Any]]],
     limit: str | None,
 ) -> None:
-    together = _history(limited(limit), batches)
+    by_one_statement = _history(limited(limit), batches)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flask_pooled.inbox.one_statement.can_be_quick", lambda *args: False)
+        together = _history(limited(limit), batches)
         patch.setattr("flask_pooled.inbox.recording.record_paid", lambda *args: {})
         one_by_one = _history(limited(limit), batches)
+    assert by_one_statement == one_by_one
     assert together == one_by_one
 
 

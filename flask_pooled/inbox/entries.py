@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,54 +12,11 @@ from sqlalchemy import delete
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
-from ..events import PoolEntry
-from ..settings import Settings
-from .delivery import Delivery
 from .delivery import Recorded
-from .delivery import Verdict
-from .holds import hold_reason
-from .identity import account_key
-from .identity import event_identity
 from .known import KnownEvents
+from .prepared import Entry
 from .refunds import Books
-from .rows import event_row
 from .upsert import insert_for
-
-_PENDING = Verdict("pending")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry against which nothing speaks, unless it is known."""
-
-    delivery: Delivery
-    event: PoolEntry
-    identity: bytes
-    #: The key of its refund account.
-    account: bytes
-    #: The columns of its row.
-    row: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A delivery, with what can be said of it before its transaction begins, while others write."""
-
-    delivery: Delivery
-    #: ``None``: it is something else, or something speaks against it.
-    entry: Entry | None
-
-
-def prepare(settings: Settings, delivery: Delivery) -> Prepared:
-    """Look at a delivery without the database."""
-    event, tenant = delivery.event, settings.tenant
-    if isinstance(event, PoolEntry) and hold_reason(event, settings) is None:
-        identity = event_identity(tenant, event)
-        if identity is not None:
-            row = event_row(tenant, delivery, event, _PENDING, identity=identity)
-            account = account_key(tenant, event)
-            return Prepared(delivery, Entry(delivery, event, identity, account, row))
-    return Prepared(delivery, None)
 
 
 class Entries:

@@ -37,7 +37,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from .delivery import Recorded
-from .entries import Entry
+from .prepared import Entry
 from .refunds import account_row
 from .tables import Tables
 from .upsert import insert_for

@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from .deadline import DeadlineError
 from .delivery import Recorded
-from .entries import Prepared
+from .prepared import Prepared
 
 #: How many deliveries one transaction takes at the most: the next ones wait for it.
 LARGEST = 64

@@ -28,9 +28,9 @@ from .deadline import DeadlineError
 from .delivery import accept
 from .delivery import Delivery
 from .delivery import Recorded
-from .entries import Prepared
 from .groupcommit import GroupCommit
 from .outages import is_disk_full
+from .prepared import Prepared
 from .spool import Spool
 from .store import Store
 

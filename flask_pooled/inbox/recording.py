@@ -32,6 +32,7 @@ from .identity import event_identity
 from .known import Known
 from .known import KnownEvents
 from .known import OvertakenError
+from .prepared import Prepared
 from .refund_batch import record_paid
 from .refunds import Books
 from .rows import event_row
@@ -59,20 +60,20 @@ class Recording:
         self._known = KnownEvents(connection, tables, settings.tenant)
         self._deliveries = deliveries
 
-    def all_at_once(self, entries: Entries) -> list[Recorded]:
+    def all_at_once(self, prepared: Sequence[Prepared]) -> list[Recorded]:
         """Record them, new entries before anything else, as many by one statement as can be.
 
-        :param entries: those among them.
+        :param prepared: the same deliveries.
         """
+        entries = Entries(each.entry for each in prepared if each.entry is not None)
         self._lock(entries.counts())
         recorded = entries.record(self._connection, self._tables.event, self._books, self._known)
         recorded |= record_paid(
             self._connection,
             self._tables,
-            self._settings,
             self._books,
             self._credits,
-            [delivery for delivery in self._deliveries if delivery.receipt not in recorded],
+            [each for each in prepared if each.delivery.receipt not in recorded],
         )
         return [
             recorded.get(delivery.receipt) or self._record(delivery)

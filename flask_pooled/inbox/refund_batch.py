@@ -19,27 +19,21 @@ from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
 from ..events import PoolRefund
-from ..settings import Settings
 from .credits import Credits
-from .delivery import Delivery
 from .delivery import Recorded
 from .entries import insert_news
-from .holds import hold_reason
-from .identity import account_key
-from .identity import event_identity
 from .known import OvertakenError
+from .prepared import Prepared
 from .refunds import Books
-from .rows import event_row
 from .tables import Tables
 
 
 def record_paid(
     connection: Connection,
     tables: Tables,
-    settings: Settings,
     books: Books,
     credits_: Credits,
-    deliveries: Sequence[Delivery],
+    deliveries: Sequence[Prepared],
 ) -> dict[str, Recorded]:
     """Write the refunds among the deliveries that have room in their accounts.
 
@@ -49,22 +43,15 @@ def record_paid(
     """
     if len(deliveries) < 2:
         return {}
-    refunds = [
-        (delivery, delivery.event)
-        for delivery in deliveries
-        if isinstance(delivery.event, PoolRefund) and hold_reason(delivery.event, settings) is None
-    ]
+    refunds = [each.refund for each in deliveries if each.refund is not None]
     if len(refunds) < len(deliveries):
         return {}
     counts, paid = Counter[bytes](), list[tuple[PoolRefund, dict[str, Any]]]()
-    for delivery, refund in refunds:
-        key = account_key(settings.tenant, refund)
-        verdict = books.judge_refund(refund, before=counts[key])
+    for refund in refunds:
+        verdict = books.judge_refund(refund.event, before=counts[refund.account])
         if verdict.ordinal is not None:
-            counts[key] += 1
-            identity = event_identity(settings.tenant, refund.with_ordinal(verdict.ordinal))
-            row = event_row(settings.tenant, delivery, refund, verdict, identity=identity)
-            paid.append((refund, row))
+            counts[refund.account] += 1
+            paid.append((refund.event, refund.row_as(verdict.ordinal)))
     rows = [row for _, row in paid]
     # Each of them fits under the limit if all of them do.
     cents = sum(row["cents"] for row in rows)
@@ -77,9 +64,9 @@ def record_paid(
     credits_.add(cents)
     books.count_paid(counts)
     recorded = {}
-    for refund, row in paid:
-        books.note_outcome(refund)
-        recorded[row["receipt"]] = Recorded(ids[row["identity"]], "pending", event=refund)
+    for event, row in paid:
+        books.note_outcome(event)
+        recorded[row["receipt"]] = Recorded(ids[row["identity"]], "pending", event=event)
     return recorded
 
 

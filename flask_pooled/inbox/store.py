@@ -12,16 +12,16 @@ from sqlalchemy.exc import DBAPIError
 from ..settings import Settings
 from . import fresh
 from . import fresh_postgres
+from . import fresh_refunds
+from . import one_statement
 from .database import begin_writing
 from .database import Database
 from .delivery import Delivery
 from .delivery import Recorded
-from .entries import Entries
-from .entries import Entry
-from .entries import prepare
-from .entries import Prepared
 from .known import OvertakenError
 from .outages import is_victim
+from .prepared import prepare
+from .prepared import Prepared
 from .recording import Recording
 from .tables import Tables
 
@@ -87,13 +87,12 @@ class Store:
             return recorded
 
     def _record(self, prepared: Sequence[Prepared]) -> list[Recorded]:
-        deliveries = [each.delivery for each in prepared]
-        entries = [each.entry for each in prepared if each.entry is not None]
-        all_entries = len(entries) == len(deliveries)
-        if all_entries and (recorded := self._record_by_one_statement(entries)) is not None:
+        recorded = self._record_by_one_statement(prepared)
+        if recorded is not None:
             return recorded
+        entries = [each.entry for each in prepared if each.entry is not None]
         with self._database.write() as connection:
-            if all_entries and fresh_postgres.can_be_quick(connection):
+            if len(entries) == len(prepared) and fresh_postgres.can_be_quick(connection):
                 recorded = fresh_postgres.record_fresh(
                     connection, self._tables, self._settings.tenant, entries
                 )
@@ -101,14 +100,21 @@ class Store:
                     return recorded
                 connection.rollback()
                 begin_writing(connection)
-            return self._recording(connection, deliveries).all_at_once(Entries(entries))
+            deliveries = [each.delivery for each in prepared]
+            return self._recording(connection, deliveries).all_at_once(prepared)
 
-    def _record_by_one_statement(self, entries: Sequence[Entry]) -> list[Recorded] | None:
+    def _record_by_one_statement(self, prepared: Sequence[Prepared]) -> list[Recorded] | None:
         engine, tables = self._database.engine, self._tables
-        if not fresh.can_be_quick(engine, tables):
+        if not one_statement.can_be_quick(engine, tables):
             return None
+        entries = [each.entry for each in prepared if each.entry is not None]
+        refunds = [each.refund for each in prepared if each.refund is not None]
         with self._database.in_order():
-            return fresh.record_fresh(engine, tables, self._settings.tenant, entries)
+            if len(entries) == len(prepared):
+                return fresh.record_fresh(engine, tables, entries)
+            if len(refunds) == len(prepared):
+                return fresh_refunds.record_fresh(engine, tables, self._settings, refunds)
+        return None
 
     def _record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:

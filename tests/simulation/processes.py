@@ -35,9 +35,9 @@ from flask_pooled import sign_body
 from flask_pooled.inbox.batches import LARGEST
 from flask_pooled.inbox.delivery import accept
 from flask_pooled.inbox.delivery import Recorded
-from flask_pooled.inbox.entries import Prepared
 from flask_pooled.inbox.groupcommit import _Place
 from flask_pooled.inbox.groupcommit import GroupCommit
+from flask_pooled.inbox.prepared import Prepared
 from flask_pooled.state import state_of
 
 from .wallet import Wallet
