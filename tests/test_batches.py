@@ -29,6 +29,7 @@ from flask_pooled import Pooled
 from flask_pooled.inbox import batches
 from flask_pooled.inbox.batches import LARGEST
 from flask_pooled.inbox.batches import LONGEST
+from flask_pooled.inbox.batches import LONGEST_ELSEWHERE
 from flask_pooled.inbox.claims import Claims
 from flask_pooled.inbox.database import Database
 from flask_pooled.inbox.processing import Processor
@@ -270,7 +271,7 @@ def test_wait_for_others_is_not_taken_for_slow_receivers(
 
     @contextmanager
     def waits(database: Database) -> Iterator[None]:
-        time[0] += LONGEST * 2
+        time[0] += LONGEST_ELSEWHERE * 2
         with in_order(database):
             yield
 
@@ -289,7 +290,7 @@ def _slow_down(casino: Casino) -> None:
 
     @pool_win.connect_via(casino.app)
     def is_slow(app: Flask, **extra: Any) -> None:
-        time[0] += LONGEST * 2
+        time[0] += LONGEST_ELSEWHERE * 2
 
 
 def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:
@@ -299,6 +300,23 @@ def test_slow_receivers_are_committed_one_by_one(casino: Casino) -> None:
         assert casino.drain() == 4
     assert len(commits) == 4
     assert casino.state.inbox.processor._pace.size == 1
+
+
+def test_transactions_are_longer_where_no_webhook_waits_for_them(
+    casino: Casino, backend: str
+) -> None:
+    time, pace = [0.0], casino.state.inbox.processor._pace
+    pace.size, pace._monotonic = 1, lambda: time[0]
+
+    @pool_win.connect_via(casino.app)
+    def is_not_slow(app: Flask, **extra: Any) -> None:
+        time[0] += LONGEST * 0.6
+
+    _post_wins(casino, 7)
+    with _commits(casino) as commits:
+        assert casino.drain() == 7
+    # One by one; or one, two, four.
+    assert len(commits) == (7 if backend == "sqlite" else 3)
 
 
 def test_pace_does_not_count_what_became_too_late(casino: Casino) -> None:
@@ -316,7 +334,7 @@ def test_first_event_is_begun_however_late_it_has_become(
     casino.state.inbox.processor._pace._monotonic = lambda: time[0]
 
     def lock_slowly(*args: Any) -> Any:
-        time[0] += LONGEST * 2
+        time[0] += LONGEST_ELSEWHERE * 2
         return lock_all(*args)
 
     monkeypatch.setattr(Claims, "lock_all", lock_slowly)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_pooled.inbox.batches import LONGEST
+from flask_pooled.inbox.batches import LONGEST_ELSEWHERE
 from flask_pooled.inbox.batches import Pace
 
 
@@ -26,6 +27,15 @@ def test_pace_doubles_while_it_is_quick_and_shrinks_where_it_is_not() -> None:
     for size in (3, 2, 1, 1):
         pace.note(pace.size, LONGEST * 1.1)
         assert pace.size == size
+
+
+def test_what_is_quick_depends_on_where_it_is() -> None:
+    pace = Pace()
+    pace.size = 4
+    pace.note(4, LONGEST, LONGEST_ELSEWHERE)
+    assert pace.size == 8
+    pace.note(8, LONGEST_ELSEWHERE * 1.1, LONGEST_ELSEWHERE)
+    assert pace.size == 6
 
 
 @pytest.mark.parametrize("seconds", [LONGEST / 2, LONGEST])

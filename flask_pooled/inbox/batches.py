@@ -33,8 +33,10 @@ from .handler import ReceiverError
 #: How many events one transaction takes at the most.
 LARGEST = 64
 
-#: For how long one transaction goes on to begin further events, seconds. On SQLite webhooks wait for it.
+#: For how long one transaction goes on to begin further events, seconds. On SQLite webhooks wait for it; elsewhere
+#: those who want a row that one of the events has locked, as a player's wallet.
 LONGEST = 0.03
+LONGEST_ELSEWHERE = 0.1
 
 Deliver = Callable[[Connection, "Row[Any]", Event], Sequence[str]]
 
@@ -50,23 +52,29 @@ class Pace:
         self._monotonic = monotonic
 
     @contextmanager
-    def timing(self, begun: Callable[[], int]) -> Iterator[Callable[[], bool]]:
+    def timing(
+        self, begun: Callable[[], int], longest: float = LONGEST
+    ) -> Iterator[Callable[[], bool]]:
         """Note how long the block took: only the work itself, since to wait for others says nothing about it.
 
         :param begun: asked at the end: how many events were begun.
+        :param longest: how long that may take, seconds.
         :returns: whether it has become too late to begin another one.
         """
         since = self._monotonic()
         try:
-            yield lambda: self._monotonic() > since + LONGEST
+            yield lambda: self._monotonic() > since + longest
         finally:
-            self.note(begun(), self._monotonic() - since)
+            self.note(begun(), self._monotonic() - since, longest)
 
-    def note(self, events: int, seconds: float) -> None:
-        """So many events took so long."""
-        if seconds > LONGEST:
+    def note(self, events: int, seconds: float, longest: float = LONGEST) -> None:
+        """So many events took so long.
+
+        :param longest: what they may take, seconds.
+        """
+        if seconds > longest:
             self.size = max(events * 3 // 4, 1)
-        elif seconds < LONGEST / 2 and events >= self.size:
+        elif seconds < longest / 2 and events >= self.size:
             self.size = min(self.size * 2, LARGEST)
 
 
@@ -125,7 +133,9 @@ class Batches:
         """
         with (
             self._database.begun() as connection,
-            self._pace.timing(lambda: len(claims) - len(worked.given_back)) as is_late,
+            self._pace.timing(
+                lambda: len(claims) - len(worked.given_back), longest_on(connection)
+            ) as is_late,
         ):
             pending = self._claims.lock_all(connection, claims)
             for number, (claim, row) in enumerate(pending):
@@ -151,6 +161,11 @@ class Batches:
         else:
             self._endings.done(connection, row, receivers)
             worked.done.append((claim, event))
+
+
+def longest_on(connection: Connection) -> float:
+    """For how long a transaction there goes on to begin further events, seconds."""
+    return LONGEST if connection.dialect.name == "sqlite" else LONGEST_ELSEWHERE
 
 
 def _ends(worked: Worked) -> bool:

@@ -2,7 +2,8 @@
 
 What a savepoint or the mark of an event that is done costs SQLite is a small part of what SQLAlchemy does for it: it
 compiles the text of each savepoint anew, looks for one of the mark's, and makes a result of which nothing is read. On
-PostgreSQL a statement is waited for, and SQLAlchemy's part is a small one.
+PostgreSQL, where a statement is waited for, savepoints are spared the compiler, and SQLAlchemy has the rest: it is the
+one to see that a connection is gone.
 """
 
 from __future__ import annotations
@@ -86,15 +87,12 @@ _VERBS = {
 
 @contextmanager
 def short_savepoints(connection: Connection) -> Iterator[None]:
-    """Have the savepoints of *connection* made directly for the block, if it is SQLite's.
+    """Have the savepoints of *connection* made by their text for the block, on SQLite directly.
 
     They are a session's, whose way to them is its engine's dialect, and that is the casino's: so nothing changes for
     any other connection.
     """
     dialect = connection.engine.dialect
-    if dialect.name != "sqlite":
-        yield
-        return
     for method, verb in _VERBS.items():
         own = getattr(dialect, method)
         if not isinstance(own, _Savepoint):

@@ -34,6 +34,7 @@ from ..settings import Settings
 from .attempts import Attempts
 from .batches import Batches
 from .batches import BrokenBatchError
+from .batches import longest_on
 from .batches import Pace
 from .batches import Worked
 from .blocked import Blocked
@@ -235,7 +236,7 @@ class Processor:
 
     def _work_within(self, wallet: Database, claim: Claim) -> Event | None:
         """Wallet code and the mark that it has run, in one transaction."""
-        with wallet.begun() as connection, self._pace.timing(_one):
+        with wallet.begun() as connection, self._pace.timing(_one, longest_on(connection)):
             row = self._claims.lock(connection, claim)
             if row is None:
                 return None
