@@ -37,6 +37,7 @@ from benchmarks.record import Record
 from benchmarks.report import DOCS
 from benchmarks.report import publish
 from benchmarks.report import table
+from benchmarks.storm import count_spooled
 from benchmarks.storm import Storm
 from benchmarks.wallet import book
 from benchmarks.wallet import connect_receivers
@@ -44,6 +45,9 @@ from benchmarks.wallet import count_entries
 from benchmarks.wallet import create_wallet
 from benchmarks.wallet import refunds_by_player
 from flask_pooled import sign_body
+from flask_pooled.inbox.delivery import accept
+from flask_pooled.inbox.spool import Spool
+from flask_pooled.spool_file import SPOOL_NAME
 from flask_pooled.state import state_of
 
 _RATES = Comparison("1", "ours", "theirs", "per s", [10, 40, 20], [10, 20, 40], Goal(at_least=1))
@@ -254,6 +258,15 @@ def test_a_storm_owes_what_the_inbox_pays(tmp_path: Path) -> None:
         assert refunds_by_player(connection) == storm.owed()
 
 
+def test_storm_counts_what_went_by_the_spool(tmp_path: Path) -> None:
+    assert count_spooled(tmp_path) == 0
+    spool = Spool(tmp_path / "works" / SPOOL_NAME)
+    for number in range(3):
+        spool.put(accept(entry(number), number))
+    assert spool.drain(lambda deliveries: None, lambda error: False) == 3
+    assert count_spooled(tmp_path) == 3
+
+
 if shutil.which("wrk"):  # nothing else needs it, so a machine without it lacks nothing
 
     @pytest.mark.usefixtures("any_machine")
@@ -272,7 +285,7 @@ if shutil.which("wrk"):  # nothing else needs it, so a machine without it lacks 
     ) -> None:
         assert program.main(["--smallest", "storm"]) == 0
         told = capsys.readouterr().out
-        assert "0 requests failed" in told
+        assert "; 0 webhooks went by the spool, 0 requests failed: " in told
         assert (
             "100 entries and 101 refunds booked, of which 100 and 101 were owed; 3 refunds beyond the entries not "
             "paid, 1 without entries held: reached"
