@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -200,4 +201,21 @@ def test_file_that_cannot_be_opened(tmp_path: Path) -> None:
         raise AssertionError("there is no file")
     (tmp_path / "folder").mkdir()
     with lock.hold(1):
+        pass
+
+
+def test_file_that_cannot_be_locked(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lock(fd: int) -> None:
+        raise OSError(errno.ENOLCK, "a file system without locks")
+
+    queue_lock = QueueLock(path)
+    with monkeypatch.context() as without, queue_lock.hold(1):
+        for name in ("_try_to_lock", "_lock"):
+            without.setattr(queuelock, name, lock)
+        other, opened = QueueLock(path), os.listdir("/proc/self/fd")
+        for _ in range(3):
+            with pytest.raises(OSError, match="a file system without locks"), other.hold(1):
+                raise AssertionError("there is no lock")
+        assert len(os.listdir("/proc/self/fd")) == len(opened)
+    with other.hold(1):
         pass
