@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
+import warnings
 from typing import Any
 
 from casino import entry
 from casino import refund
 from casino import win
+from forks import start
+from forks import was_killed
 
 from flask_pooled import parse_event
 from flask_pooled import PoolEntry
@@ -124,3 +128,20 @@ def test_reparsed_delivery_keeps_its_time_and_gets_one_new_name() -> None:
     assert again[:12] == receipt[:12]
     other = receipt[:-1] + ("0" if receipt[-1] != "0" else "1")
     assert reparsed_receipt(other) != again
+
+
+def test_processes_that_were_forked_have_receipts_of_their_own() -> None:
+    # What is random here has begun by now, and a child begins where its parent stands.
+    new_receipt(0)
+    read, write = os.pipe()
+    with warnings.catch_warnings():
+        # Python 3.12 and later warn of forks beside threads, which is what serving processes are.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pids = [start(lambda: os.write(write, new_receipt(0).encode())) for _ in range(2)]
+    for pid in pids:
+        was_killed(pid)
+    children = os.read(read, 64).decode()
+    os.close(read)
+    os.close(write)
+    assert len({children[:32], children[32:], new_receipt(0)}) == 3
+    assert len(children) == 64

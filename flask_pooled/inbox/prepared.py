@@ -36,7 +36,6 @@ class Entry:
 class Refund:
     """A refund against which nothing speaks, unless its account has no room or its pool was won."""
 
-    delivery: Delivery
     event: PoolRefund
     #: The keys of its account and of its pool.
     account: bytes
@@ -73,7 +72,7 @@ def prepare(settings: Settings, delivery: Delivery) -> Prepared:
     row = event_row(tenant, delivery, event, _PENDING, identity=identity)
     if isinstance(event, PoolRefund):
         pool = pool_key(tenant, event.tenant_id, event.pool_id)
-        return Prepared(delivery, refund=Refund(delivery, event, account, pool, row))
+        return Prepared(delivery, refund=Refund(event, account, pool, row))
     if identity is None:
         return Prepared(delivery)
     return Prepared(delivery, entry=Entry(delivery, event, identity, account, row))
