@@ -23,13 +23,7 @@ def record_fresh(engine: Engine, tables: Tables, entries: Sequence[Entry]) -> li
     :raises sqlalchemy.exc.DBAPIError: nothing was written, or all of it if only the answer got lost.
     """
     rows = [entry.row | {"account": entry.account} for entry in entries]
-    numbers = write(engine, _news(tables), lambda ask: rows)
-    if numbers is None:
-        return None
-    return [
-        Recorded(number, "pending", event=entry.event)
-        for number, entry in zip(numbers, entries, strict=True)
-    ]
+    return write(engine, _news(tables), [entry.event for entry in entries], lambda ask: rows)
 
 
 @lru_cache(maxsize=16)

@@ -35,13 +35,8 @@ def record_fresh(
     if settings.hold_daily_over is not None:
         # What is credited is to be counted, and may be too much.
         return None
-    numbers = write(engine, _news(tables), lambda ask: _rows(ask, tables.account, refunds))
-    if numbers is None:
-        return None
-    return [
-        Recorded(number, "pending", event=refund.event)
-        for number, refund in zip(numbers, refunds, strict=True)
-    ]
+    events = [refund.event for refund in refunds]
+    return write(engine, _news(tables), events, lambda ask: _rows(ask, tables.account, refunds))
 
 
 def _rows(

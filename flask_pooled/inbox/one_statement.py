@@ -25,7 +25,9 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.engine import Engine
 
+from ..events import Event
 from .database import is_memory
+from .delivery import Recorded
 from .direct import as_told_by_sqlalchemy
 from .direct import can_be_direct
 from .tables import Tables
@@ -65,14 +67,16 @@ def can_be_quick(engine: Engine, tables: Tables) -> bool:
 def write(
     engine: Engine,
     news: News,
+    events: Sequence[Event],
     decide: Callable[[Ask], Sequence[Mapping[str, object]] | None],
-) -> list[int] | None:
-    """Write rows and commit, if nothing is to be decided.
+) -> list[Recorded] | None:
+    """Write the rows of events that are to be worked on, and commit, if nothing is to be decided.
 
     :param engine: see :func:`can_be_quick`. SQLAlchemy's own part in it would be a third of the work.
+    :param events: one for each row, in the same order.
     :param decide: says what to write: in each row the columns of the event's, and what is given with it. ``None``: it
         is to be left to the general rules.
-    :returns: the number of each row; ``None``: nothing is written.
+    :returns: what is written; ``None``: nothing is.
     :raises sqlalchemy.exc.DBAPIError: nothing was written, or all of it if only the answer got lost.
     """
     driver: Any = engine.dialect.loaded_dbapi
@@ -104,7 +108,8 @@ def write(
     except driver.Error as error:
         raise as_told_by_sqlalchemy(error, engine.dialect) from error
     # They are given in order, without a gap, and to nobody else meanwhile.
-    return [*range(number - len(rows) + 1, number + 1)]
+    first = number - len(rows) + 1
+    return [Recorded(first + at, "pending", event=event) for at, event in enumerate(events)]
 
 
 @lru_cache(maxsize=16)

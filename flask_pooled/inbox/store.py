@@ -20,6 +20,7 @@ from .delivery import Delivery
 from .delivery import Recorded
 from .known import OvertakenError
 from .outages import is_victim
+from .prepared import Entry
 from .prepared import prepare
 from .prepared import Prepared
 from .recording import Recording
@@ -87,10 +88,10 @@ class Store:
             return recorded
 
     def _record(self, prepared: Sequence[Prepared]) -> list[Recorded]:
-        recorded = self._record_by_one_statement(prepared)
+        entries = [each.entry for each in prepared if each.entry is not None]
+        recorded = self._record_by_one_statement(prepared, entries)
         if recorded is not None:
             return recorded
-        entries = [each.entry for each in prepared if each.entry is not None]
         with self._database.write() as connection:
             if len(entries) == len(prepared) and fresh_postgres.can_be_quick(connection):
                 recorded = fresh_postgres.record_fresh(
@@ -103,18 +104,19 @@ class Store:
             deliveries = [each.delivery for each in prepared]
             return self._recording(connection, deliveries).all_at_once(prepared)
 
-    def _record_by_one_statement(self, prepared: Sequence[Prepared]) -> list[Recorded] | None:
+    def _record_by_one_statement(
+        self, prepared: Sequence[Prepared], entries: Sequence[Entry]
+    ) -> list[Recorded] | None:
         engine, tables = self._database.engine, self._tables
         if not one_statement.can_be_quick(engine, tables):
             return None
-        entries = [each.entry for each in prepared if each.entry is not None]
         refunds = [each.refund for each in prepared if each.refund is not None]
+        if len(prepared) not in (len(entries), len(refunds)):
+            return None
         with self._database.in_order():
-            if len(entries) == len(prepared):
+            if entries:
                 return fresh.record_fresh(engine, tables, entries)
-            if len(refunds) == len(prepared):
-                return fresh_refunds.record_fresh(engine, tables, self._settings, refunds)
-        return None
+            return fresh_refunds.record_fresh(engine, tables, self._settings, refunds)
 
     def _record_noting(self, deliveries: Sequence[Delivery], note: Note) -> list[Recorded]:
         with self._database.write() as connection:
