@@ -15,10 +15,11 @@ test: $(VENV)/.dev
 # What may depend on a version: make portable PYTHON=python3.13 VENV=.venv-3.13. Without other processes, but for a
 # PostgreSQL whose driver is given statements as they are.
 PORTABLE := attempts attempts_told blocked bodies bulk bypass caches claimlock commit csp csp_payment database databases \
-	deadline decisions direct embed embed_players entries errors event_fields events extension fairness frame_headers fresh \
-	fresh_refunds groupcommit groupcommit_called handoff heartbeat identity intake intake_together intake_told leaks limits messages \
-	money outage_signs pace player processing promotions public_api queuelock recorded recording refresh retries session \
-	setting_values settings signals signature sites spool store streaming talisman tokens turns unsigned versions webhook
+	deadline decisions direct embed embed_players entries errors event_fields events extension fairness \
+	frame_headers fresh fresh_refunds groupcommit groupcommit_called handoff heartbeat identity intake \
+	intake_together intake_told leaks limits messages money outage_signs pace player processing promotions \
+	public_api queuelock recorded recording refresh retries session setting_values settings signals signature \
+	sites spool store streaming talisman tokens turns unsigned versions webhook
 
 portable: $(VENV)/.dev
 	$(BIN)/python -m pytest -k "not postgresql or test_fresh" $(PORTABLE:%=tests/test_%.py)

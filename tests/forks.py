@@ -6,12 +6,16 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 
 
 def start(work: Callable[[], object]) -> int:
     """Run something in a forked process; returns its id."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 and later warn of forks beside threads, which is what serving processes are.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         try:
             work()

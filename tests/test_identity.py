@@ -6,7 +6,6 @@ import hashlib
 import itertools
 import json
 import os
-import warnings
 from typing import Any
 
 from casino import entry
@@ -134,10 +133,7 @@ def test_processes_that_were_forked_have_receipts_of_their_own() -> None:
     # What is random here has begun by now, and a child begins where its parent stands.
     new_receipt(0)
     read, write = os.pipe()
-    with warnings.catch_warnings():
-        # Python 3.12 and later warn of forks beside threads, which is what serving processes are.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pids = [start(lambda: os.write(write, new_receipt(0).encode())) for _ in range(2)]
+    pids = [start(lambda: os.write(write, new_receipt(0).encode())) for _ in range(2)]
     for pid in pids:
         was_killed(pid)
     children = os.read(read, 64).decode()

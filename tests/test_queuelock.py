@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,13 +31,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "lock"
 
 
-def _fork(work: Callable[[], object]) -> int:
-    with warnings.catch_warnings():
-        # Python 3.12 and later warn of forks beside threads, which is what serving processes are.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return start(work)
-
-
 @contextmanager
 def _held_elsewhere(path: Path) -> Iterator[int]:
     """Another process has the lock, until it is told, or killed by its id."""
@@ -49,7 +41,7 @@ def _held_elsewhere(path: Path) -> Iterator[int]:
             os.write(tell_held, b".")
             os.read(release, 1)
 
-    pid = _fork(hold)
+    pid = start(hold)
     os.read(held, 1)
     try:
         yield pid
@@ -76,7 +68,7 @@ def test_processes_are_served_in_the_order_in_which_they_came(path: Path) -> Non
     pids = []
     with _held_elsewhere(path):
         for number in range(5):
-            pids.append(_fork(lambda number=number: wait(number)))  # type: ignore[misc]  # a default is a binding
+            pids.append(start(lambda number=number: wait(number)))  # type: ignore[misc]  # a default is a binding
             eventually(lambda number=number: _waiting_for(path) == number + 1)  # type: ignore[misc]  # likewise
     assert [was_killed(pid) for pid in pids] == [False] * 5
     assert os.read(served, 10) == b"01234"
@@ -184,7 +176,7 @@ def test_killed_holder_keeps_nobody_waiting(path: Path) -> None:
 def test_child_that_was_forked_meanwhile_does_not_keep_it(path: Path) -> None:
     release, tell_release = os.pipe()
     with QueueLock(path).hold(1):
-        pid = _fork(lambda: os.read(release, 1))
+        pid = start(lambda: os.read(release, 1))
     try:
         with QueueLock(path).hold(1):
             pass
