@@ -16,6 +16,8 @@ from flask_pooled import pool_win
 from flask_pooled import Pooled
 from flask_pooled import sign_body
 from flask_pooled.events import PAYING_KINDS
+from flask_pooled.inbox.delivery import accept
+from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.signals import WALLET_SIGNALS
 from flask_pooled.state import State
 from flask_pooled.state import state_of
@@ -70,6 +72,21 @@ def entry(**fields: Any) -> dict[str, Any]:
         "slots_total": 1000,
         **fields,
     }
+
+
+#: When the deliveries of :func:`accepted` have arrived, milliseconds since the epoch.
+ARRIVED = 1_800_000_000_000
+
+
+def accepted(*events: dict[str, Any], first: int = 0) -> list[Delivery]:
+    """Deliveries whose receipts are numbers.
+
+    :param first: the first one's.
+    """
+    return [
+        accept(json.dumps(event).encode(), ARRIVED, f"{number:032x}")
+        for number, event in enumerate(events, first)
+    ]
 
 
 class Casino:

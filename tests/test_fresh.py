@@ -10,6 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from casino import accepted
+from casino import ARRIVED
 from casino import Casino
 from casino import entry
 from casino import refund
@@ -29,15 +31,12 @@ from flask_pooled.inbox import fresh
 from flask_pooled.inbox import fresh_postgres
 from flask_pooled.inbox import one_statement
 from flask_pooled.inbox.delivery import accept
-from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
 from flask_pooled.inbox.entries import Entries
 from flask_pooled.inbox.one_statement import MOST
 from flask_pooled.inbox.tables import define_tables
 
 pytestmark = pytest.mark.both_databases
-
-_NOW = 1_800_000_000_000
 
 
 @pytest.fixture
@@ -72,16 +71,9 @@ def two_casinos(make_casino: Callable[..., Casino]) -> Callable[[bool], Casino]:
     return cache(lambda short: make_casino())
 
 
-def _deliveries(*events: dict[str, Any]) -> list[Delivery]:
-    return [
-        accept(json.dumps(event).encode(), _NOW, f"{number:032x}")
-        for number, event in enumerate(events)
-    ]
-
-
 def test_news_take_the_short_way(casino: Casino, ways: list[str]) -> None:
     events = [entry(tx_id=f"tx-{number}", user_id=f"player_{number % 2}") for number in range(5)]
-    deliveries = _deliveries(*events)
+    deliveries = accepted(*events)
     recorded = casino.state.inbox.store.record(deliveries)
     assert ways == ["fresh"]
     rows = casino.sql("SELECT id, receipt, state, body FROM pooled_event ORDER BY id")
@@ -110,7 +102,7 @@ def test_what_is_too_long_is_refused_and_not_cut_off(casino: Casino, backend: st
         return
     body = json.dumps(entry()).encode()
     with pytest.raises(DataError):
-        casino.state.inbox.store.record([accept(body, _NOW, "f" * 33)])
+        casino.state.inbox.store.record([accept(body, ARRIVED, "f" * 33)])
     assert casino.states() == []
 
 
@@ -120,7 +112,7 @@ def test_what_fails_is_told_as_sqlalchemy_tells_it(casino: Casino, backend: str)
         return
     casino.sql("DROP TABLE pooled_known")
     with pytest.raises(OperationalError, match="no such table: pooled_known") as failed:
-        casino.state.inbox.store.record(_deliveries(entry(user_id="nobody's business")))
+        casino.state.inbox.store.record(accepted(entry(user_id="nobody's business")))
     assert isinstance(failed.value.orig, sqlite3.OperationalError)
     assert failed.value.orig is failed.value.__cause__
     assert "nobody" not in str(failed.value)
@@ -139,7 +131,7 @@ def test_statement_in_a_transaction_of_somebodys_is_none_of_its_own(
         connection.execute("BEGIN")
 
     event.listen(store._database.engine, "checkout", begin)
-    [recorded] = store.record(_deliveries(entry()))
+    [recorded] = store.record(accepted(entry()))
     assert ways == ["general"]
     # Committed, and by the one who wrote it.
     assert casino.rows("id", "state") == [(recorded.id, "pending")]
@@ -156,7 +148,7 @@ def test_no_statement_gets_longer_than_sqlite_takes(
     if backend == "postgresql":
         # There a batch is one parameter, however large it is.
         return
-    many = _deliveries(*(entry(tx_id=f"tx-{number}") for number in range(2 * MOST + 1)))
+    many = accepted(*(entry(tx_id=f"tx-{number}") for number in range(2 * MOST + 1)))
     store = casino.state.inbox.store
     store.record(many[:MOST])
     store.record(many[MOST:])
@@ -173,7 +165,7 @@ def test_whatever_is_to_be_decided_takes_the_long_way(
 ) -> None:
     store = casino.state.inbox.store
     first, second = entry(tx_id="first"), entry(tx_id="second")
-    batch = _deliveries(first, second)
+    batch = accepted(first, second)
     if name == "known":
         casino.post_all(second)
     elif name == "receipt":
@@ -183,9 +175,9 @@ def test_whatever_is_to_be_decided_takes_the_long_way(
     elif name == "paid":
         casino.post_all(refund())
     elif name == "twice":
-        batch = _deliveries(first, first)
+        batch = accepted(first, first)
     elif name == "other":
-        batch = _deliveries(first, refund(pool_id="another"))
+        batch = accepted(first, refund(pool_id="another"))
     ways.clear()
     store.record(batch)
     assert ways == ["general"]
@@ -204,9 +196,9 @@ def test_pruned_event_is_remembered(casino: Casino, ways: list[str]) -> None:
 
 def test_numbers_are_never_given_again(casino: Casino, ways: list[str]) -> None:
     store = casino.state.inbox.store
-    first = store.record(_deliveries(*(entry(tx_id=f"tx-{number}") for number in range(3))))
+    first = store.record(accepted(*(entry(tx_id=f"tx-{number}") for number in range(3))))
     casino.sql("DELETE FROM pooled_event")
-    [next_one] = store.record(_deliveries(entry(tx_id="next")))
+    [next_one] = store.record(accepted(entry(tx_id="next")))
     assert ways == ["fresh"] * 2
     assert next_one.id == first[-1].id + 1
     assert casino.rows("id") == [next_one.id]
@@ -275,7 +267,7 @@ def _history(casino: Casino, batches: list[list[dict[str, Any]]], *, short: bool
             casino.sql(f"DELETE FROM pooled_{table}")
         for events in batches:
             deliveries = [
-                accept(json.dumps(event).encode(), _NOW, f"{next(numbers):032x}")
+                accept(json.dumps(event).encode(), ARRIVED, f"{next(numbers):032x}")
                 for event in events
             ]
             for each in casino.state.inbox.store.record(deliveries):

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from casino import accepted
+from casino import ARRIVED
 from casino import Casino
 from casino import entry
 from casino import refund
@@ -18,14 +20,10 @@ from sqlalchemy.exc import OperationalError
 from flask_pooled import PoolRefund
 from flask_pooled.events import parse_event
 from flask_pooled.inbox import fresh_refunds
-from flask_pooled.inbox.delivery import accept
-from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
 from flask_pooled.inbox.identity import event_identity
 from flask_pooled.inbox.one_statement import MOST
 from flask_pooled.inbox.prepared import Refund
-
-_NOW = 1_800_000_000_000
 
 
 @pytest.fixture
@@ -41,13 +39,6 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
 
     monkeypatch.setattr(fresh_refunds, "record_fresh", counting)
     return counts
-
-
-def _deliveries(*events: dict[str, Any]) -> list[Delivery]:
-    return [
-        accept(json.dumps(event).encode(), _NOW, f"{number:032x}")
-        for number, event in enumerate(events)
-    ]
 
 
 def _expire(casino: Casino, *players: str, **fields: Any) -> None:
@@ -70,7 +61,7 @@ def test_refunds_with_room_are_written_by_one_statement(
 ) -> None:
     _expire(casino, "a", "a", "b", "a")
     written.clear()
-    deliveries = _deliveries(*(refund(user_id=player) for player in "aba"))
+    deliveries = accepted(*(refund(user_id=player) for player in "aba"))
     recorded = casino.state.inbox.store.record(deliveries)
     assert written == [3]
     assert recorded == [
@@ -82,7 +73,7 @@ def test_refunds_with_room_are_written_by_one_statement(
         "WHERE id >= :first ORDER BY id",
         first=recorded[0].id,
     ) == [
-        (each.id, delivery.receipt, "pending", _NOW, player, 100, ordinal, delivery.body)
+        (each.id, delivery.receipt, "pending", ARRIVED, player, 100, ordinal, delivery.body)
         for each, delivery, player, ordinal in zip(
             recorded, deliveries, "aba", (1, 1, 2), strict=True
         )
@@ -96,7 +87,7 @@ def test_refunds_with_room_are_written_by_one_statement(
 def test_each_has_the_identity_of_its_ordinal(casino: Casino, written: list[int | None]) -> None:
     _expire(casino, "a", "a", "a")
     casino.post_all(refund(user_id="a"))
-    casino.state.inbox.store.record(_deliveries(*[refund(user_id="a")] * 2))
+    casino.state.inbox.store.record(accepted(*[refund(user_id="a")] * 2))
     assert written[-2:] == [1, 2]
     event = parse_event(json.dumps(refund(user_id="a")).encode())
     assert isinstance(event, PoolRefund)
@@ -115,7 +106,7 @@ def test_accounts_are_told_apart_by_pool_and_kind(
         refund(user_id="a", pool_id="pool-2"),
         refund(user_id="a", pool_id="pool-3", entry_type="bundle"),
     ]
-    recorded = casino.state.inbox.store.record(_deliveries(*events))
+    recorded = casino.state.inbox.store.record(accepted(*events))
     assert written[-1] == 3
     assert [each.state for each in recorded] == ["pending"] * 3
     assert {paid for _, _, paid in _accounts(casino)} == {1}
@@ -145,7 +136,7 @@ def _of_a_pool_that_was_won(casino: Casino) -> list[dict[str, Any]]:
 
 
 def _receipt_that_is_there(casino: Casino) -> list[dict[str, Any]]:
-    casino.state.inbox.store.record(_deliveries(entry(user_id="a", tx_id="another")))
+    casino.state.inbox.store.record(accepted(entry(user_id="a", tx_id="another")))
     return [refund(user_id="a")]
 
 
@@ -184,7 +175,7 @@ def test_whatever_is_to_be_decided_is_left_to_the_general_rules(
     _expire(casino, "a")
     events = prepare(casino)
     written.clear()
-    recorded = casino.state.inbox.store.record(_deliveries(*events))
+    recorded = casino.state.inbox.store.record(accepted(*events))
     assert [(each.state, each.reason) for each in recorded] == outcomes
     assert not any(written)
 
@@ -194,7 +185,7 @@ def test_delivery_that_comes_twice_is_recorded_once(
 ) -> None:
     _expire(casino, "a", "a")
     written.clear()
-    [one] = _deliveries(refund(user_id="a"))
+    [one] = accepted(refund(user_id="a"))
     assert [each.new for each in casino.state.inbox.store.record([one, one])] == [True, False]
     assert written == [None]
     assert _accounts(casino)[0] == ("a", 2, 1)
@@ -243,7 +234,7 @@ def test_what_changes_after_the_look_is_seen(
         return rows
 
     monkeypatch.setattr(fresh_refunds, "_rows", looking)
-    recorded = casino.state.inbox.store.record(_deliveries(*[refund(user_id="a")] * 2))
+    recorded = casino.state.inbox.store.record(accepted(*[refund(user_id="a")] * 2))
     assert written[-1] is None
     assert [each.state for each in recorded] == outcomes
     ordinals = casino.rows("ordinal")[-2:]
@@ -255,7 +246,7 @@ def test_no_statement_gets_longer_than_sqlite_takes(
 ) -> None:
     _expire(casino, *["a"] * (MOST + 1))
     written.clear()
-    many = _deliveries(*[refund(user_id="a")] * (2 * MOST + 1))
+    many = accepted(*[refund(user_id="a")] * (2 * MOST + 1))
     store = casino.state.inbox.store
     store.record(many[:MOST])
     assert written == [MOST]
@@ -275,5 +266,5 @@ def test_what_fails_is_told_as_sqlalchemy_tells_it(
 
     monkeypatch.setattr(fresh_refunds, "_rows", failing)
     with pytest.raises(OperationalError, match="no such table: absent"):
-        casino.state.inbox.store.record(_deliveries(refund(user_id="a")))
+        casino.state.inbox.store.record(accepted(refund(user_id="a")))
     assert _accounts(casino)[0] == ("a", 1, 0)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from casino import accepted
 from casino import Casino
 from casino import entry
 from casino import refund
@@ -20,15 +21,11 @@ from hypothesis import strategies as st
 
 from flask_pooled import PoolRefund
 from flask_pooled.events import parse_event
-from flask_pooled.inbox.delivery import accept
-from flask_pooled.inbox.delivery import Delivery
 from flask_pooled.inbox.delivery import Recorded
 from flask_pooled.inbox.identity import event_identity
 from flask_pooled.inbox.refund_batch import record_paid
 
 pytestmark = pytest.mark.both_databases
-
-_NOW = 1_800_000_000_000
 
 
 @pytest.fixture
@@ -51,13 +48,6 @@ def limited(make_casino: Callable[..., Casino]) -> Callable[[str | None], Casino
     return cache(lambda limit: make_casino(POOLED_HOLD_DAILY_OVER=limit))
 
 
-def _deliveries(*events: dict[str, Any], first: int = 0) -> list[Delivery]:
-    return [
-        accept(json.dumps(event).encode(), _NOW, f"{number:032x}")
-        for number, event in enumerate(events, first)
-    ]
-
-
 def _entries(*players: str) -> list[dict[str, Any]]:
     return [entry(user_id=player, tx_id=f"tx-{number}") for number, player in enumerate(players)]
 
@@ -65,7 +55,7 @@ def _entries(*players: str) -> list[dict[str, Any]]:
 def test_refunds_with_room_are_written_together(casino: Casino, together: list[int]) -> None:
     casino.post_all(*_entries("a", "a", "b"))
     together.clear()
-    deliveries = _deliveries(*(refund(user_id=player) for player in "aba"))
+    deliveries = accepted(*(refund(user_id=player) for player in "aba"))
     recorded = casino.state.inbox.store.record(deliveries)
     assert together == [3]
     assert casino.sql(
@@ -92,7 +82,7 @@ def test_what_is_beyond_the_entries_is_told_apart_in_the_same_transaction(
     casino.post_all(*_entries("a"))
     together.clear()
     refunds = [refund(user_id=player) for player in ("a", "a", "stranger", "stranger")]
-    recorded = casino.state.inbox.store.record(_deliveries(*refunds))
+    recorded = casino.state.inbox.store.record(accepted(*refunds))
     assert together == [2]
     assert [(each.state, each.reason, each.alarm) for each in recorded] == [
         ("pending", None, None),
@@ -105,7 +95,7 @@ def test_what_is_beyond_the_entries_is_told_apart_in_the_same_transaction(
 def test_each_has_the_identity_of_its_ordinal(casino: Casino, together: list[int]) -> None:
     casino.post_all(*_entries("a", "a"))
     together.clear()
-    casino.state.inbox.store.record(_deliveries(*[refund(user_id="a")] * 2))
+    casino.state.inbox.store.record(accepted(*[refund(user_id="a")] * 2))
     assert together == [2]
     event = parse_event(json.dumps(refund(user_id="a")).encode())
     assert isinstance(event, PoolRefund)
@@ -116,7 +106,7 @@ def test_each_has_the_identity_of_its_ordinal(casino: Casino, together: list[int
 def test_only_one_of_them_has_room(casino: Casino, together: list[int]) -> None:
     casino.post_all(*_entries("a"))
     together.clear()
-    recorded = casino.state.inbox.store.record(_deliveries(*[refund(user_id="a")] * 2))
+    recorded = casino.state.inbox.store.record(accepted(*[refund(user_id="a")] * 2))
     assert together == [1]
     assert [each.state for each in recorded] == ["pending", "duplicate"]
 
@@ -132,7 +122,7 @@ def test_company_has_all_of_them_recorded_one_by_one(
     casino.post_all(*_entries("a", "a"))
     together.clear()
     recorded = casino.state.inbox.store.record(
-        _deliveries(refund(user_id="a"), refund(user_id="a"), other)
+        accepted(refund(user_id="a"), refund(user_id="a"), other)
     )
     assert together == [0]
     assert [each.state for each in recorded[:2]] == ["pending", "pending"]
@@ -141,7 +131,7 @@ def test_company_has_all_of_them_recorded_one_by_one(
 def test_pool_that_was_won_gives_nothing_back(casino: Casino, together: list[int]) -> None:
     casino.post_all(*_entries("a", "a"), win())
     together.clear()
-    refunds = _deliveries(refund(user_id="a"), refund(user_id="a"))
+    refunds = accepted(refund(user_id="a"), refund(user_id="a"))
     assert [each.reason for each in casino.state.inbox.store.record(refunds)] == ["pool_won"] * 2
     assert together == [0]
 
@@ -150,7 +140,7 @@ def test_pool_that_was_won_gives_nothing_back(casino: Casino, together: list[int
 def test_known_delivery_is_recorded_once(casino: Casino, together: list[int], first: int) -> None:
     casino.post_all(*_entries("a", "a", "a"))
     store = casino.state.inbox.store
-    both = _deliveries(refund(user_id="a"), refund(user_id="a"))
+    both = accepted(refund(user_id="a"), refund(user_id="a"))
     [known] = store.record([both[first]])
     together.clear()
     recorded = store.record(both)
@@ -164,7 +154,7 @@ def test_known_delivery_is_recorded_once(casino: Casino, together: list[int], fi
 
 def test_delivery_that_comes_twice_is_recorded_once(casino: Casino) -> None:
     casino.post_all(*_entries("a", "a"))
-    [one] = _deliveries(refund(user_id="a"))
+    [one] = accepted(refund(user_id="a"))
     assert [each.new for each in casino.state.inbox.store.record([one, one])] == [True, False]
     assert casino.sql("SELECT paid FROM pooled_account") == [(1,)]
 
@@ -183,9 +173,7 @@ def test_daily_limit_counts_all_of_them(
     casino = make_casino(POOLED_HOLD_DAILY_OVER=limit)
     casino.post_all(*_entries("a", "a", "a"))
     together.clear()
-    recorded = casino.state.inbox.store.record(
-        _deliveries(*(refund(user_id="a") for _ in range(3)))
-    )
+    recorded = casino.state.inbox.store.record(accepted(*(refund(user_id="a") for _ in range(3))))
     assert together == [written]
     assert [each.state for each in recorded] == states
     cents = 100 * states.count("pending")
@@ -239,7 +227,7 @@ def _history(casino: Casino, batches: list[list[dict[str, Any]]]) -> Any:
     for table in ("event", "account", "pool", "audit", "credit"):
         casino.sql(f"DELETE FROM pooled_{table}")
     for events in batches:
-        deliveries = _deliveries(*events, first=first)
+        deliveries = accepted(*events, first=first)
         first += len(events)
         for each in casino.state.inbox.store.record(deliveries):
             [receipt] = casino.sql("SELECT receipt FROM pooled_event WHERE id = :id", id=each.id)
